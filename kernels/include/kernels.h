@@ -1,0 +1,103 @@
+/*
+ * kernels.h - the arithmetic: indicators in float64, dense layers in float32.
+ *
+ *   Threads    every function is pure and may run on any thread at once. None
+ *              allocates, logs, reads the environment or keeps state. Dense
+ *              layers call OpenBLAS: kernels_blas_single_thread() must have set
+ *              it to one thread per call before, and unless
+ *              kernels_blas_is_thread_safe(), one call must end before the next.
+ *   Shapes     sizes are counts of elements. Matrices are row-major; a batch
+ *              is `rows` rows. Weights are [in][out].
+ *   Aliasing   outputs overlap no input, unless a function works in place.
+ *   Variants   every fast function has a plain C twin in the KERNELS_SCALAR
+ *              table, which is the definition of correct.
+ *   Input      finite numbers, for indicators at most 1e290 / period, so that no
+ *              sum overflows. The caller refuses NaN and infinity; with them the
+ *              results are unspecified, but no memory is read or written outside
+ *              the arrays.
+ */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define KERNELS_ISA_MAP(X) \
+    X(SCALAR, "scalar")    \
+    X(AVX2, "avx2")        \
+    X(AVX512, "avx512")    \
+    X(NEON, "neon")
+
+enum kernels_isa {
+#define X(name, text) KERNELS_##name,
+    KERNELS_ISA_MAP(X)
+#undef X
+    KERNELS_ISA_COUNT
+};
+
+/* "avx2". Static; do not free. */
+const char *kernels_isa_str(enum kernels_isa isa);
+
+/*
+ * One implementation of everything, for one instruction set.
+ *
+ * Indicators. `in` and `out` hold `n` elements; 1 <= period. The first outputs
+ * (the warm-up) are NaN: period-1 of them for SMA and EMA, period for RSI; all
+ * of them when n is too short.
+ *   sma  the mean of the last `period` values.
+ *   ema  e[i] = e[i-1] + alpha (x[i] - e[i-1]), alpha = 2 / (period + 1),
+ *        seeded with the SMA of the first `period` values ("classic" in TA-Lib).
+ *   rsi  Wilder's relative strength index: 100 gain / (gain + loss), where gain
+ *        and loss are the averages of the rises and falls over the first
+ *        `period` changes, then smoothed with 1 / period. A flat series gives
+ *        0, a rising one 100, a falling one 0 (as TA-Lib has it). Flat is also
+ *        what has been flat for so long that both averages faded below 1e-290.
+ *
+ * Errors. SMA is within 1e-15 and EMA within 1e-14 of the same mean taken of the
+ * magnitudes, RSI within 1e-12 absolute, whatever the period. A spike leaves no
+ * trace in SMA once it is out of the window. A constant series gives itself.
+ *
+ * Dense. out[r][o] = sum over i of in[r][i] * weights[i][o], plus bias[o] unless
+ * bias is NULL. With rows == 1 this is a matrix-vector product.
+ *
+ * Activations work in place on `n` elements; softmax on each row of `rows` x
+ * `cols`, shifted by the row's maximum.
+ */
+struct kernels {
+    enum kernels_isa isa;
+    unsigned simd_bits; /* register width; 64 for scalar */
+    void (*sma_f64)(const double *restrict in, size_t n, size_t period, double *restrict out);
+    void (*ema_f64)(const double *restrict in, size_t n, size_t period, double *restrict out);
+    void (*rsi_f64)(const double *restrict in, size_t n, size_t period, double *restrict out);
+    void (*dense_f32)(const float *restrict in, const float *restrict weights,
+                      const float *restrict bias, size_t rows, size_t in_size, size_t out_size,
+                      float *restrict out);
+    void (*relu_f32)(float *x, size_t n);
+    void (*sigmoid_f32)(float *x, size_t n);
+    void (*tanh_f32)(float *x, size_t n);
+    void (*softmax_f32)(float *x, size_t rows, size_t cols);
+};
+
+/* The table of one instruction set; NULL when it was not compiled in or this
+ * processor lacks it. KERNELS_SCALAR is always there. */
+const struct kernels *kernels_for(enum kernels_isa isa);
+
+/* The fastest table that this processor runs. Never NULL. Where that is plain C, its dense layers
+ * are nevertheless OpenBLAS's; those of kernels_for(KERNELS_SCALAR) never are. */
+const struct kernels *kernels_best(void);
+
+/* From its name ("avx2"). False when the name is unknown; *out is untouched. */
+bool kernels_isa_parse(const char *name, enum kernels_isa *out);
+
+/* Keeps OpenBLAS on the calling thread. Once, before the first dense_f32. */
+void kernels_blas_single_thread(void);
+
+/* Whether dense_f32 of tables other than KERNELS_SCALAR may run on several threads at once. False
+ * for an OpenBLAS that was built without threads, as Debian's libopenblas-serial is: its buffers
+ * have no lock, and calls that overlap now and then give wrong numbers. */
+bool kernels_blas_is_thread_safe(void);
+
+/* What OpenBLAS says of itself ("OpenBLAS 0.3.21 ... SkylakeX"). Static. */
+const char *kernels_blas_description(void);
+
+#endif

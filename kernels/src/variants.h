@@ -1,0 +1,41 @@
+/*
+ * variants.h - every function the tables are made of: <operation>_<type>_<variant>.
+ *
+ * What each one computes is said in kernels.h, beside its member of the table.
+ */
+#ifndef KERNELS_VARIANTS_H
+#define KERNELS_VARIANTS_H
+
+#include <stddef.h>
+
+/*
+ * RSI is 0 when the averages together are below this. They halve every few
+ * values of a flat series; without a floor the last bits of denormal numbers
+ * would decide the result.
+ */
+#define RSI_FADED 1e-290
+
+#define DECLARE_INDICATORS(isa)                                                                   \
+    void sma_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out); \
+    void ema_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out); \
+    void rsi_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out)
+
+#define DECLARE_ACTIVATIONS(isa)                \
+    void relu_f32_##isa(float *x, size_t n);    \
+    void sigmoid_f32_##isa(float *x, size_t n); \
+    void tanh_f32_##isa(float *x, size_t n);    \
+    void softmax_f32_##isa(float *x, size_t rows, size_t cols)
+
+#define DECLARE_DENSE(variant)                                                        \
+    void dense_f32_##variant(const float *restrict in, const float *restrict weights, \
+                             const float *restrict bias, size_t rows, size_t in_size, \
+                             size_t out_size, float *restrict out)
+
+DECLARE_INDICATORS(ref);
+DECLARE_INDICATORS(avx2);
+DECLARE_ACTIVATIONS(ref);
+DECLARE_ACTIVATIONS(avx2);
+DECLARE_DENSE(ref);
+DECLARE_DENSE(blas);
+
+#endif
