@@ -1,0 +1,214 @@
+/*
+ * batcher.h - groups single jobs into batches and runs them on worker threads.
+ *
+ * The shell around batch_policy.h: a mutex, worker threads that take a batch
+ * when they are free (never earlier, so a batch fills while it waits), and one
+ * keeper thread that answers jobs at their deadline even when every worker is
+ * busy.
+ *
+ *   Threads    any thread may submit, wake and cancel. `run` is called on a
+ *              worker thread, `done` on a worker, on the keeper or in
+ *              batcher_destroy(); neither ever with the batcher's lock held.
+ *   Ownership  a job is the batcher's from a successful batcher_submit() until
+ *              it is handed to `done` or batcher_cancel() returns true; before
+ *              and after, it is the caller's. Every submitted job gets exactly
+ *              one of the two. The batcher never allocates or frees a job, and
+ *              allocates nothing after batcher_create() and batcher_add_queue().
+ *   Units      times end in _ns and are CLOCK_MONOTONIC; rows are rows of a
+ *              batch (an instance of a model, one series of an indicator).
+ *   Errors     every refusal is a status, and leaves the job with the caller.
+ */
+#ifndef BATCHER_H
+#define BATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BATCHER_STATUS_MAP(X)                           \
+    X(OK, "ok")                                         \
+    X(FULL, "queue is full")                            \
+    X(TOO_LARGE, "job is larger than the limits allow") \
+    X(EXPIRED, "job waited past its deadline")          \
+    X(UNMEETABLE, "deadline cannot be met")             \
+    X(STOPPING, "batcher is stopping")                  \
+    X(FAILED, "job failed while it ran")                \
+    X(INVALID, "invalid configuration")                 \
+    X(NOMEM, "out of memory or threads")
+
+enum batcher_status {
+#define X(name, text) BATCHER_##name,
+    BATCHER_STATUS_MAP(X)
+#undef X
+    BATCHER_STATUS_COUNT
+};
+
+/* A short text for logs and error bodies. Static; do not free. */
+const char *batcher_status_str(enum batcher_status status);
+
+/* Why a batch was sealed. */
+#define BATCHER_REASON_MAP(X)                                               \
+    X(SIZE, "size")         /* as many rows as a batch may have */          \
+    X(IDLE, "idle")         /* a worker was free and nothing to wait for */ \
+    X(TIMEOUT, "timeout")   /* the oldest job had waited delay_ns_max */    \
+    X(DEADLINE, "deadline") /* waiting longer would miss a deadline */      \
+    X(DRAIN, "drain")       /* the batcher is stopping */
+
+enum batcher_reason {
+#define X(name, text) BATCHER_REASON_##name,
+    BATCHER_REASON_MAP(X)
+#undef X
+    BATCHER_REASON_COUNT
+};
+
+const char *batcher_reason_str(enum batcher_reason reason);
+
+struct batcher;
+struct batcher_queue;
+
+/*
+ * Embed this in your own request type and recover it with container_of. Set
+ * `rows`, `bytes` and `deadline_ns` before batcher_submit(); read the rest in
+ * `done`.
+ */
+struct batcher_job {
+    struct batcher_job *next; /* links the list that `done` gets; else yours */
+    uint64_t deadline_ns;     /* 0: none. Never computed past it. */
+    size_t rows;              /* 1.. */
+    size_t bytes;             /* counted against the queue's memory limit */
+
+    enum batcher_status status; /* OK, EXPIRED, STOPPING; `run` may set FAILED */
+    uint64_t submitted_ns;
+    uint64_t sealed_ns;   /* when its batch was taken; 0 if it never ran */
+    uint64_t finished_ns; /* when its batch had run, or the job was given up */
+    size_t batch_jobs;    /* how many jobs shared the batch */
+    size_t batch_rows;
+
+    struct batcher_queue *_queue; /* _fields are the batcher's */
+    struct batcher_job *_prev;
+    struct batcher_job *_next;
+    struct batcher_job *_heap_child;
+    struct batcher_job *_heap_next;
+    struct batcher_job *_heap_prev;
+    int _state;
+};
+
+/* What one batch looked like, for whoever counts such things. */
+struct batcher_batch_info {
+    unsigned worker; /* 0.., index of the worker that ran it */
+    enum batcher_reason reason;
+    size_t jobs;
+    size_t rows;
+    size_t failed;        /* jobs that `run` marked FAILED */
+    uint64_t wait_ns_max; /* queue time of the oldest job */
+    uint64_t run_ns;
+    uint64_t finished_ns;
+    struct batcher_job *const *items; /* the jobs, valid during the call */
+};
+
+struct batcher_queue_limits {
+    size_t batch_rows_max;       /* 1..; a job with more rows runs alone */
+    size_t queue_rows_max;       /* waiting rows; submit beyond this is FULL, and */
+    size_t queue_bytes_max;      /* waiting bytes too; a job that exceeds one alone is TOO_LARGE */
+    size_t inflight_batches_max; /* 1..; at most this many run at once */
+    uint64_t delay_ns_max;       /* linger, from the oldest arrival; 0: never wait */
+};
+
+struct batcher_queue_config {
+    const char *name; /* borrowed for the batcher's lifetime */
+    void *ctx;        /* handed to the callbacks */
+    struct batcher_queue_limits limits;
+};
+
+/*
+ * Runs `count` jobs of one queue. Their status is OK when called; set FAILED on
+ * a job that could not be computed, and it fails alone.
+ */
+typedef void batcher_run_fn(void *ctx, void *queue_ctx, unsigned worker, struct batcher_job **jobs,
+                            size_t count);
+
+/* Takes back a list of jobs (linked by `next`, possibly of several submitters)
+ * that are finished, expired or refused by a drain. Must be quick. */
+typedef void batcher_done_fn(void *ctx, struct batcher_job *list);
+
+/* Called on the worker, after run and before done. Must be quick. May be NULL. */
+typedef void batcher_observe_fn(void *ctx, void *queue_ctx, const struct batcher_batch_info *info);
+
+struct batcher_config {
+    unsigned workers;          /* 1..BATCHER_WORKERS_MAX */
+    size_t queues_max;         /* 1.. */
+    size_t batch_jobs_max;     /* 1..; no batch of any queue has more jobs */
+    size_t thread_stack_bytes; /* 0: the system's default */
+    void *ctx;
+    batcher_run_fn *run;
+    batcher_done_fn *done;
+    batcher_observe_fn *observe;
+};
+
+enum {
+    BATCHER_WORKERS_MAX = 1024
+};
+
+/* Copies `config` and starts the threads. On success *out is for
+ * batcher_destroy(); on failure *out is untouched. */
+enum batcher_status batcher_create(const struct batcher_config *config, struct batcher **out)
+    __attribute__((warn_unused_result));
+
+/* Adds a queue that lives as long as the batcher. *out is untouched on failure. */
+enum batcher_status batcher_add_queue(struct batcher *b, const struct batcher_queue_config *config,
+                                      struct batcher_queue **out)
+    __attribute__((warn_unused_result));
+
+/*
+ * Queues one job. A worker that is awake may take it at once; a sleeping one
+ * does not before batcher_wake(). So a caller with many jobs at hand submits
+ * all of them and wakes once, and they can share a batch. Reads no clock: the
+ * caller says what time it is.
+ */
+enum batcher_status batcher_submit(struct batcher *b, struct batcher_queue *queue,
+                                   struct batcher_job *job, uint64_t now_ns)
+    __attribute__((warn_unused_result));
+
+/* Wakes as many sleeping threads as the submitted jobs need. Cheap when none. */
+void batcher_wake(struct batcher *b);
+
+/* True: the job was still queued and is the caller's again; `done` will not be
+ * called for it. False: it is running or finished, and `done` will be (or was). */
+bool batcher_cancel(struct batcher *b, struct batcher_job *job);
+
+/* A look at one queue, for gauges. */
+struct batcher_queue_stats {
+    size_t jobs; /* waiting */
+    size_t rows;
+    size_t bytes;
+    size_t inflight_batches;
+    uint64_t oldest_ns; /* when the oldest waiting job was submitted; 0: none waits */
+    struct batcher_queue_limits limits;
+};
+void batcher_queue_stats(struct batcher *b, const struct batcher_queue *queue,
+                         struct batcher_queue_stats *out);
+
+/* How many jobs a second this queue has finished lately; 0 while unknown. Feeds
+ * Retry-After. */
+double batcher_queue_drain_rate(struct batcher *b, const struct batcher_queue *queue);
+
+/* From now on no batch lingers: what is queued, and what still comes, leaves as soon as a
+ * worker is free (reason DRAIN). The first half of a drain, for a caller that still has
+ * requests to submit. */
+void batcher_hurry(struct batcher *b);
+
+/*
+ * Refuses new jobs (STOPPING) and lets the workers run what is queued, without
+ * linger. Returns at once; may be called again. `done` keeps being called.
+ */
+void batcher_drain(struct batcher *b);
+
+/* Refuses new jobs like batcher_drain(), and gives up every queued one now: each
+ * gets `done` with STOPPING, on this thread. Running batches finish normally. */
+void batcher_abandon(struct batcher *b);
+
+/* Drains, waits for the workers to finish everything, joins the threads and
+ * frees. NULL is a no-op. Not from a callback, and no other call may be under way. */
+void batcher_destroy(struct batcher *b);
+
+#endif

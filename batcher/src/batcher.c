@@ -1,0 +1,334 @@
+/*
+ * batcher.c - what callers call: the batcher's life, and jobs in and out.
+ *
+ * The threads are in batcher_threads.c. Callers hold the lock for a few lines
+ * and signal after they have let it go, so that who wakes need not wait for it.
+ */
+#include "batcher_threads.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+const char *batcher_status_str(enum batcher_status status)
+{
+    switch (status) {
+#define X(name, text)    \
+    case BATCHER_##name: \
+        return text;
+        BATCHER_STATUS_MAP(X)
+#undef X
+    case BATCHER_STATUS_COUNT:
+        break;
+    }
+    return "unknown status";
+}
+
+const char *batcher_reason_str(enum batcher_reason reason)
+{
+    switch (reason) {
+#define X(name, text)           \
+    case BATCHER_REASON_##name: \
+        return text;
+        BATCHER_REASON_MAP(X)
+#undef X
+    case BATCHER_REASON_COUNT:
+        break;
+    }
+    return "unknown reason";
+}
+
+/* --- Life. */
+
+static bool config_is_valid(const struct batcher_config *config)
+{
+    return config->workers >= 1 && config->workers <= BATCHER_WORKERS_MAX &&
+           config->queues_max >= 1 && config->batch_jobs_max >= 1 && config->run != NULL &&
+           config->done != NULL;
+}
+
+/* Initialising a mutex or a condition variable cannot fail with glibc or musl. */
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static void init_worker(struct batcher *b, unsigned index)
+{
+    struct worker *worker = &b->workers[index];
+    worker->batcher = b;
+    worker->index = index;
+    worker->jobs = b->jobs + (size_t)index * b->config.batch_jobs_max;
+    cond_init(&worker->wake);
+}
+
+static void batcher_free(struct batcher *b)
+{
+    for (size_t i = 0; i < b->queues_count; i++)
+        free((struct batcher_queue *)(void *)b->queues[i]); /* `policy` is its first field. */
+    free(b->queues);
+    free(b->jobs);
+    free(b->workers);
+    free(b);
+}
+
+/* Memory without threads. NULL: there is none. */
+static struct batcher *batcher_alloc(const struct batcher_config *config)
+{
+    struct batcher *b = calloc(1, sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    size_t jobs = 0;
+    const bool too_many = __builtin_mul_overflow(config->workers, config->batch_jobs_max, &jobs);
+    b->config = *config;
+    b->queues = calloc(config->queues_max, sizeof(*b->queues));
+    b->workers = calloc(config->workers, sizeof(*b->workers));
+    b->jobs = too_many ? NULL : calloc(jobs, sizeof(*b->jobs));
+    if (b->queues == NULL || b->workers == NULL || b->jobs == NULL) {
+        batcher_free(b);
+        return NULL;
+    }
+    pthread_mutex_init(&b->lock, NULL);
+    cond_init(&b->keeper_wake);
+    for (unsigned i = 0; i < config->workers; i++)
+        init_worker(b, i);
+    return b;
+}
+
+static int start_threads(struct batcher *b, const pthread_attr_t *attr)
+{
+    int rc = pthread_create(&b->keeper, attr, keeper_main, b);
+    b->keeper_started = rc == 0;
+    while (rc == 0 && b->workers_started < b->config.workers) {
+        struct worker *worker = &b->workers[b->workers_started];
+        rc = pthread_create(&worker->thread, attr, worker_main, worker);
+        b->workers_started += rc == 0;
+    }
+    return rc;
+}
+
+/* Signals are the main thread's business: ours start with all of them blocked. */
+static int start_threads_without_signals(struct batcher *b, const pthread_attr_t *attr)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int rc = start_threads(b, attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static enum batcher_status start(struct batcher *b)
+{
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr) != 0)
+        return BATCHER_NOMEM;
+    enum batcher_status st = BATCHER_OK;
+    const size_t stack_bytes = b->config.thread_stack_bytes;
+    if (stack_bytes != 0 && pthread_attr_setstacksize(&attr, stack_bytes) != 0)
+        st = BATCHER_INVALID;
+    else if (start_threads_without_signals(b, &attr) != 0)
+        st = BATCHER_NOMEM;
+    pthread_attr_destroy(&attr);
+    return st;
+}
+
+enum batcher_status batcher_create(const struct batcher_config *config, struct batcher **out)
+{
+    if (!config_is_valid(config))
+        return BATCHER_INVALID;
+    struct batcher *b = batcher_alloc(config);
+    if (b == NULL)
+        return BATCHER_NOMEM;
+    const enum batcher_status st = start(b);
+    if (st != BATCHER_OK) {
+        batcher_destroy(b);
+        return st;
+    }
+    *out = b;
+    return BATCHER_OK;
+}
+
+static void join_workers(struct batcher *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->hurrying = b->refusing = true;
+    b->workers_stopping = true;
+    rouse_all_locked(b);
+    pthread_mutex_unlock(&b->lock);
+    for (unsigned i = 0; i < b->workers_started; i++)
+        pthread_join(b->workers[i].thread, NULL);
+}
+
+/* After the workers: until they are gone a queued job may still expire. */
+static void join_keeper(struct batcher *b)
+{
+    if (!b->keeper_started)
+        return;
+    pthread_mutex_lock(&b->lock);
+    b->keeper_stopping = true;
+    pthread_mutex_unlock(&b->lock);
+    pthread_cond_signal(&b->keeper_wake);
+    pthread_join(b->keeper, NULL);
+}
+
+void batcher_destroy(struct batcher *b)
+{
+    if (b == NULL)
+        return;
+    join_workers(b);
+    join_keeper(b);
+    for (unsigned i = 0; i < b->config.workers; i++)
+        pthread_cond_destroy(&b->workers[i].wake);
+    pthread_cond_destroy(&b->keeper_wake);
+    pthread_mutex_destroy(&b->lock);
+    batcher_free(b);
+}
+
+static bool limits_are_valid(const struct batcher_queue_limits *limits)
+{
+    return limits->batch_rows_max >= 1 && limits->queue_rows_max >= 1 &&
+           limits->inflight_batches_max >= 1;
+}
+
+enum batcher_status batcher_add_queue(struct batcher *b, const struct batcher_queue_config *config,
+                                      struct batcher_queue **out)
+{
+    if (!limits_are_valid(&config->limits))
+        return BATCHER_INVALID;
+    struct batcher_queue *queue = calloc(1, sizeof(*queue));
+    if (queue == NULL)
+        return BATCHER_NOMEM;
+    batch_queue_init(&queue->policy, &config->limits, b->config.batch_jobs_max);
+    queue->name = config->name;
+    queue->ctx = config->ctx;
+
+    pthread_mutex_lock(&b->lock);
+    const bool room = b->queues_count < b->config.queues_max;
+    if (room)
+        b->queues[b->queues_count++] = &queue->policy;
+    pthread_mutex_unlock(&b->lock);
+    if (!room) {
+        free(queue);
+        return BATCHER_INVALID;
+    }
+    *out = queue;
+    return BATCHER_OK;
+}
+
+/* --- Jobs in and out. */
+
+static enum batcher_status submit_locked(struct batcher *b, struct batcher_queue *queue,
+                                         struct batcher_job *job, uint64_t now_ns)
+{
+    if (b->refusing)
+        return BATCHER_STOPPING;
+    const enum batcher_status st = batch_queue_admit(&queue->policy, job, now_ns);
+    if (st != BATCHER_OK)
+        return st;
+    job->_queue = queue;
+    if (now_ns > b->seen_ns)
+        b->seen_ns = now_ns;
+    if (job->deadline_ns != 0 && job->deadline_ns < b->keeper_at_ns) {
+        b->keeper_at_ns = job->deadline_ns;
+        b->keeper_late = true;
+    }
+    return BATCHER_OK;
+}
+
+enum batcher_status batcher_submit(struct batcher *b, struct batcher_queue *queue,
+                                   struct batcher_job *job, uint64_t now_ns)
+{
+    pthread_mutex_lock(&b->lock);
+    const enum batcher_status st = submit_locked(b, queue, job, now_ns);
+    pthread_mutex_unlock(&b->lock);
+    return st;
+}
+
+void batcher_wake(struct batcher *b)
+{
+    struct worker *worker = NULL;
+    do {
+        pthread_mutex_lock(&b->lock);
+        const bool keeper = rouse_keeper_locked(b);
+        worker = rouse_worker_locked(b, b->seen_ns);
+        pthread_mutex_unlock(&b->lock);
+        if (worker != NULL)
+            pthread_cond_signal(&worker->wake);
+        if (keeper)
+            pthread_cond_signal(&b->keeper_wake);
+    } while (worker != NULL);
+}
+
+bool batcher_cancel(struct batcher *b, struct batcher_job *job)
+{
+    pthread_mutex_lock(&b->lock);
+    const bool queued = job->_state == BATCH_JOB_QUEUED;
+    if (queued)
+        batch_queue_remove(&job->_queue->policy, job);
+    pthread_mutex_unlock(&b->lock);
+    return queued;
+}
+
+void batcher_queue_stats(struct batcher *b, const struct batcher_queue *queue,
+                         struct batcher_queue_stats *out)
+{
+    const struct batch_queue *policy = &queue->policy;
+    pthread_mutex_lock(&b->lock);
+    *out = (struct batcher_queue_stats){
+        .jobs = policy->jobs,
+        .rows = policy->rows,
+        .bytes = policy->bytes,
+        .inflight_batches = policy->inflight_batches,
+        .oldest_ns = policy->oldest != NULL ? policy->oldest->submitted_ns : 0,
+        .limits = policy->limits,
+    };
+    pthread_mutex_unlock(&b->lock);
+}
+
+double batcher_queue_drain_rate(struct batcher *b, const struct batcher_queue *queue)
+{
+    pthread_mutex_lock(&b->lock);
+    const double rate = batch_queue_drain_rate(&queue->policy);
+    pthread_mutex_unlock(&b->lock);
+    return rate;
+}
+
+void batcher_hurry(struct batcher *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->hurrying = true;
+    pthread_mutex_unlock(&b->lock);
+    batcher_wake(b);
+}
+
+void batcher_drain(struct batcher *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->hurrying = b->refusing = true;
+    pthread_mutex_unlock(&b->lock);
+    batcher_wake(b);
+}
+
+void batcher_abandon(struct batcher *b)
+{
+    const uint64_t now_ns = batcher_now_ns();
+    struct batcher_job *list = NULL;
+    struct batcher_job **end = &list;
+    pthread_mutex_lock(&b->lock);
+    b->hurrying = b->refusing = true;
+    for (size_t i = 0; i < b->queues_count; i++) {
+        *end = batch_queue_abandon(b->queues[i], now_ns);
+        while (*end != NULL)
+            end = &(*end)->next;
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (list != NULL)
+        b->config.done(b->config.ctx, list);
+}

@@ -1,0 +1,352 @@
+/*
+ * batcher_threads.c - the workers, the keeper, and how they sleep.
+ *
+ * A worker that is awake looks at the queues before it sleeps, with the lock
+ * held from the look until the wait; so work can only be missed that arrives
+ * while it sleeps. Sleepers are either followers, who sleep until they are
+ * called back, or the one leader, who also wakes when the next linger ends.
+ *
+ * Why no wake-up is lost. Call the batcher *settled* when no worker sleeps, or
+ * - while a batch is ready some worker has been called back (one for each batch,
+ *   as far as rows tell how many there are), and
+ * - if a queue lingers, the leader's time is not after the linger's end, or some
+ *   worker has been called back.
+ * What can end this state is followed by something that restores it:
+ *   submitting       batcher_wake() of the same caller, which may come after
+ *                    other threads' calls: those see the job too and may only
+ *                    wake too much. A worker that is awake sees it at its next
+ *                    look; one falling asleep looked before or looks after.
+ *   batch finished   (frees a place in flight, moves a linger's end) the worker
+ *                    that ran it looks next.
+ *   worker awake     (called back, or at the leader's time) it looks. If it takes
+ *                    a batch, it calls back one more for what is left, who does
+ *                    the same. If it sleeps, nothing was ready, and it leads if
+ *                    the linger that it saw ends before the leader's time.
+ *   drain            wakes like a submitter.
+ *   cancel, expiry   take jobs out: nothing becomes ready by that or ends earlier.
+ * A look with the time of an earlier moment (batcher_wake() reads no clock) may
+ * take a ready queue for one that lingers; then the leader's time is past too.
+ *
+ * The keeper's time is never after a deadline that waits: batcher_submit() moves
+ * it forward to an earlier one and notes that the keeper is late, batcher_wake()
+ * tells the keeper. It stays when the job that set it leaves, so with one timeout
+ * for all requests the keeper wakes about twice in that timeout, not once for
+ * each request.
+ */
+#include "batcher_threads.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <time.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+uint64_t batcher_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static int wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns)
+{
+    const struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_S),
+                                .tv_nsec = (long)(at_ns % NS_PER_S)};
+    return pthread_cond_timedwait(cond, lock, &at);
+}
+
+/* What a thread is called in top and in a debugger. */
+static void name_thread(const char *name)
+{
+    (void)pthread_setname_np(pthread_self(), name);
+}
+
+static struct batcher_job **list_end(struct batcher_job **list)
+{
+    while (*list != NULL)
+        list = &(*list)->next;
+    return list;
+}
+
+static struct batcher_job *expire_locked(struct batcher *b, uint64_t now_ns)
+{
+    struct batcher_job *list = NULL;
+    struct batcher_job **end = &list;
+    for (size_t i = 0; i < b->queues_count; i++) {
+        *end = batch_queue_expire(b->queues[i], now_ns);
+        end = list_end(end);
+    }
+    return list;
+}
+
+/* --- Sleeping and calling back. */
+
+/* Forgets a sleeper: the leader, or the follower that fell asleep last. */
+static void unlist_locked(struct batcher *b, struct worker *worker)
+{
+    assert(worker->asleep);
+    worker->asleep = false;
+    if (worker == b->leader) {
+        b->leader = NULL;
+        return;
+    }
+    assert(worker == b->followers);
+    b->followers = worker->next_follower;
+}
+
+static struct worker *call_back_locked(struct batcher *b, struct worker *worker)
+{
+    unlist_locked(b, worker);
+    b->waking++;
+    return worker;
+}
+
+struct worker *rouse_worker_locked(struct batcher *b, uint64_t now_ns)
+{
+    if (b->leader == NULL && b->followers == NULL)
+        return NULL;
+    const struct batch_choice choice =
+        batch_policy_choose(b->queues, b->queues_count, b->hurrying, now_ns);
+    const bool lingers = choice.at_ns != 0;
+    if (b->waking < choice.batches) {
+        /* While a queue lingers the leader is the last to go, because another would have to take
+         * its place; otherwise the first, because it would wake for nothing. */
+        const bool lead = b->leader != NULL && (!lingers || b->followers == NULL);
+        return call_back_locked(b, lead ? b->leader : b->followers);
+    }
+    if (lingers && b->waking == 0 && (b->leader == NULL || choice.at_ns < b->leader_at_ns))
+        return call_back_locked(b, b->leader != NULL ? b->leader : b->followers);
+    return NULL;
+}
+
+void rouse_all_locked(struct batcher *b)
+{
+    if (b->leader != NULL)
+        pthread_cond_signal(&call_back_locked(b, b->leader)->wake);
+    while (b->followers != NULL)
+        pthread_cond_signal(&call_back_locked(b, b->followers)->wake);
+}
+
+static void follow_locked(struct batcher *b, struct worker *worker)
+{
+    worker->next_follower = b->followers;
+    b->followers = worker;
+    while (worker->asleep)
+        pthread_cond_wait(&worker->wake, &b->lock);
+}
+
+static void lead_locked(struct batcher *b, struct worker *worker, uint64_t at_ns)
+{
+    /* Rare: a finished batch moved the end of a linger. The former leader becomes a follower. */
+    if (b->leader != NULL)
+        pthread_cond_signal(&call_back_locked(b, b->leader)->wake);
+    b->leader = worker;
+    b->leader_at_ns = at_ns;
+    int rc = 0;
+    while (worker->asleep && rc != ETIMEDOUT)
+        rc = wait_until(&worker->wake, &b->lock, at_ns);
+}
+
+static void sleep_locked(struct worker *worker, uint64_t linger_at_ns)
+{
+    struct batcher *b = worker->batcher;
+    worker->asleep = true;
+    if (linger_at_ns != 0 && (b->leader == NULL || linger_at_ns < b->leader_at_ns))
+        lead_locked(b, worker, linger_at_ns);
+    else
+        follow_locked(b, worker);
+
+    if (worker->asleep)
+        unlist_locked(b, worker); /* It led, and its time has come. */
+    else
+        b->waking--;
+}
+
+/* --- Running a batch. */
+
+struct batch {
+    struct batcher_queue *queue;
+    enum batcher_reason reason;
+    struct batch_times times;
+};
+
+static void unlock_and_signal(struct batcher *b, struct worker *roused)
+{
+    pthread_mutex_unlock(&b->lock);
+    if (roused != NULL)
+        pthread_cond_signal(&roused->wake);
+}
+
+static struct batch seal_locked(struct worker *worker, const struct batch_choice *choice,
+                                uint64_t now_ns)
+{
+    struct batch batch = {.queue = container_of(choice->queue, struct batcher_queue, policy),
+                          .reason = choice->reason,
+                          .times = {.sealed_ns = now_ns}};
+    batch.times.jobs = batch_queue_seal(choice->queue, now_ns, worker->jobs);
+    batch.times.oldest_ns = worker->jobs[0]->submitted_ns;
+    return batch;
+}
+
+static void observe(struct worker *worker, const struct batch *batch)
+{
+    const struct batcher_config *config = &worker->batcher->config;
+    const struct batch_times *times = &batch->times;
+    if (config->observe == NULL)
+        return;
+    struct batcher_batch_info info = {.worker = worker->index,
+                                      .reason = batch->reason,
+                                      .jobs = times->jobs,
+                                      .rows = worker->jobs[0]->batch_rows,
+                                      .wait_ns_max = times->sealed_ns > times->oldest_ns
+                                                         ? times->sealed_ns - times->oldest_ns
+                                                         : 0,
+                                      .run_ns = times->finished_ns - times->sealed_ns,
+                                      .finished_ns = times->finished_ns,
+                                      .items = worker->jobs};
+    for (size_t i = 0; i < times->jobs; i++)
+        info.failed += worker->jobs[i]->status == BATCHER_FAILED;
+    config->observe(config->ctx, batch->queue->ctx, &info);
+}
+
+static void hand_back(struct worker *worker, const struct batch *batch)
+{
+    const struct batcher_config *config = &worker->batcher->config;
+    struct batcher_job *list = NULL;
+    for (size_t i = batch->times.jobs; i-- > 0;) {
+        worker->jobs[i]->next = list;
+        list = worker->jobs[i];
+    }
+    config->done(config->ctx, list);
+}
+
+static void run(struct worker *worker, struct batch *batch)
+{
+    const struct batcher_config *config = &worker->batcher->config;
+    config->run(config->ctx, batch->queue->ctx, worker->index, worker->jobs, batch->times.jobs);
+    batch->times.finished_ns = batcher_now_ns();
+    for (size_t i = 0; i < batch->times.jobs; i++)
+        worker->jobs[i]->finished_ns = batch->times.finished_ns;
+    observe(worker, batch);
+    hand_back(worker, batch);
+}
+
+/* --- Threads. */
+
+static bool queued_locked(const struct batcher *b)
+{
+    for (size_t i = 0; i < b->queues_count; i++)
+        if (b->queues[i]->jobs > 0)
+            return true;
+    return false;
+}
+
+/* One look at the queues: gives back what expired, runs a batch or sleeps. False: all is over. */
+static bool work_locked(struct worker *worker)
+{
+    struct batcher *b = worker->batcher;
+    const uint64_t now_ns = batcher_now_ns();
+    b->seen_ns = now_ns;
+    struct batcher_job *expired = expire_locked(b, now_ns);
+    const struct batch_choice choice =
+        batch_policy_choose(b->queues, b->queues_count, b->hurrying, now_ns);
+
+    if (choice.queue == NULL && expired == NULL) {
+        if (b->workers_stopping && !queued_locked(b))
+            return false;
+        sleep_locked(worker, choice.at_ns);
+        return true;
+    }
+
+    struct batch batch = {.queue = NULL};
+    struct worker *roused = NULL;
+    if (choice.queue != NULL) {
+        batch = seal_locked(worker, &choice, now_ns);
+        roused = rouse_worker_locked(b, now_ns);
+    }
+    unlock_and_signal(b, roused);
+    if (expired != NULL)
+        b->config.done(b->config.ctx, expired);
+    if (batch.queue != NULL)
+        run(worker, &batch);
+    pthread_mutex_lock(&b->lock);
+    if (batch.queue != NULL)
+        batch_queue_finish(&batch.queue->policy, &batch.times);
+    return true;
+}
+
+void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    struct batcher *b = worker->batcher;
+    char name[16]; /* what the kernel keeps */
+    (void)snprintf(name, sizeof(name), "jitney-w%u", worker->index);
+    name_thread(name);
+
+    pthread_mutex_lock(&b->lock);
+    while (work_locked(worker))
+        ;
+    /* The sleepers wait for what nobody will signal any more. */
+    rouse_all_locked(b);
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+bool rouse_keeper_locked(struct batcher *b)
+{
+    const bool late = b->keeper_late;
+    b->keeper_late = false;
+    return late;
+}
+
+static uint64_t earliest_deadline_locked(const struct batcher *b)
+{
+    uint64_t earliest_ns = UINT64_MAX;
+    for (size_t i = 0; i < b->queues_count; i++) {
+        const uint64_t deadline_ns = batch_queue_deadline_ns(b->queues[i]);
+        if (deadline_ns != 0 && deadline_ns < earliest_ns)
+            earliest_ns = deadline_ns;
+    }
+    return earliest_ns;
+}
+
+/* Its time is never put off because jobs left: that would only make the next submit bring it
+ * forward again. */
+static void keeper_sleep_locked(struct batcher *b, uint64_t now_ns)
+{
+    if (b->keeper_at_ns <= now_ns)
+        b->keeper_at_ns = earliest_deadline_locked(b);
+    b->keeper_late = false;
+    if (b->keeper_at_ns == UINT64_MAX)
+        pthread_cond_wait(&b->keeper_wake, &b->lock);
+    else
+        (void)wait_until(&b->keeper_wake, &b->lock, b->keeper_at_ns);
+}
+
+static void keep_locked(struct batcher *b)
+{
+    const uint64_t now_ns = batcher_now_ns();
+    struct batcher_job *expired = expire_locked(b, now_ns);
+    if (expired == NULL) {
+        keeper_sleep_locked(b, now_ns);
+        return;
+    }
+    pthread_mutex_unlock(&b->lock);
+    b->config.done(b->config.ctx, expired);
+    pthread_mutex_lock(&b->lock);
+}
+
+void *keeper_main(void *arg)
+{
+    struct batcher *b = arg;
+    name_thread("jitney-keeper");
+    pthread_mutex_lock(&b->lock);
+    while (!b->keeper_stopping)
+        keep_locked(b);
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
