@@ -1,0 +1,246 @@
+/*
+ * metrics.c - the registry: laying out the cells, and counting in them.
+ */
+#include "metrics.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics_registry.h"
+
+enum {
+    CACHE_LINE_BYTES = 64
+};
+
+/* How many values the label has; `models` is what only the registry knows. */
+static unsigned label_values(enum metrics_label label, unsigned models)
+{
+    return label == METRICS_LABEL_MODEL ? models : metrics_label_rows[label].count;
+}
+
+static unsigned label_sets(enum metrics_family family, unsigned models)
+{
+    unsigned sets = 1;
+    for (size_t i = 0; i < METRICS_FAMILY_LABELS; i++)
+        sets *= label_values(metrics_families[family].labels[i], models);
+    return sets;
+}
+
+/* Gives each family its cells and returns how many a shard and `values` need. */
+static void lay_out(struct metrics *m, size_t *out_shard_cells, size_t *out_values)
+{
+    *out_shard_cells = 0;
+    *out_values = 0;
+    for (enum metrics_family family = 0; family < METRICS_FAMILY_COUNT; family++) {
+        bool sharded = metrics_is_sharded(metrics_families[family].type);
+        size_t *next = sharded ? out_shard_cells : out_values;
+        m->sets[family] = label_sets(family, m->models_count);
+        m->first[family] = *next;
+        *next += m->sets[family] * metrics_cells(family);
+    }
+}
+
+/* Zeroed, and sharing no cache line with anything else. */
+static _Atomic uint64_t *allocate_cells(size_t count)
+{
+    size_t bytes = count * sizeof(_Atomic uint64_t);
+    bytes = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    void *cells = aligned_alloc(CACHE_LINE_BYTES, bytes);
+    if (cells != NULL)
+        memset(cells, 0, bytes);
+    return cells;
+}
+
+static int allocate_storage(struct metrics *m, unsigned shards)
+{
+    size_t shard_cells, values;
+    lay_out(m, &shard_cells, &values);
+    m->values = allocate_cells(values);
+    m->shards = calloc(shards, sizeof(*m->shards));
+    if (m->values == NULL || m->shards == NULL)
+        return -1;
+    for (unsigned i = 0; i < shards; i++) {
+        m->shards[i] = (struct metrics_shard){.cells = allocate_cells(shard_cells), .registry = m};
+        if (m->shards[i].cells == NULL)
+            return -1;
+        m->shards_count++;
+    }
+    return 0;
+}
+
+static int copy_models(struct metrics *m, const struct metrics_config *config)
+{
+    size_t own = config->models_count;
+    bool share = own > METRICS_MODELS_MAX;
+    if (share)
+        own = METRICS_MODELS_MAX;
+    m->models = calloc(own + 1, sizeof(*m->models));
+    if (m->models == NULL)
+        return -1;
+    while (m->models_count < own + share) {
+        unsigned i = m->models_count;
+        m->models[i] = strdup(i < own ? config->models[i] : "other");
+        if (m->models[i] == NULL)
+            return -1;
+        m->models_count++;
+    }
+    return 0;
+}
+
+/* What the models that share "other" would have had of their own. */
+static void count_dropped(struct metrics *m, size_t models_configured)
+{
+    if (models_configured <= METRICS_MODELS_MAX)
+        return;
+    size_t sets_per_model = 0;
+    for (enum metrics_family family = 0; family < METRICS_FAMILY_COUNT; family++)
+        if (metrics_families[family].labels[0] == METRICS_LABEL_MODEL)
+            sets_per_model += label_sets(family, 1);
+    size_t dropped = sets_per_model * (models_configured - METRICS_MODELS_MAX);
+    metrics_set(m, METRICS_METRICS_DROPPED_LABELSETS_TOTAL, 0, (double)dropped);
+}
+
+int metrics_create(const struct metrics_config *config, struct metrics **out)
+{
+    if (config->shards == 0 || config->shards > METRICS_SHARDS_MAX || config->models_count == 0)
+        return -1;
+    struct metrics *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return -1;
+    if (copy_models(m, config) != 0 || allocate_storage(m, config->shards) != 0) {
+        metrics_destroy(m);
+        return -1;
+    }
+    count_dropped(m, config->models_count);
+    *out = m;
+    return 0;
+}
+
+void metrics_destroy(struct metrics *m)
+{
+    if (m == NULL)
+        return;
+    for (unsigned i = 0; i < m->shards_count; i++)
+        free((void *)m->shards[i].cells);
+    free(m->shards);
+    free((void *)m->values);
+    for (unsigned i = 0; i < m->models_count; i++)
+        free(m->models[i]);
+    free(m->models);
+    free(m);
+}
+
+struct metrics_shard *metrics_shard(struct metrics *m, unsigned index)
+{
+    assert(index < m->shards_count);
+    return &m->shards[index];
+}
+
+unsigned metrics_labels(enum metrics_family family, unsigned first, unsigned second, unsigned third)
+{
+    const enum metrics_label *labels = metrics_families[family].labels;
+    if (labels[0] == METRICS_LABEL_MODEL && first > METRICS_MODELS_MAX)
+        first = METRICS_MODELS_MAX;
+    assert(first < label_values(labels[0], METRICS_MODELS_MAX + 1));
+    assert(second < metrics_label_rows[labels[1]].count);
+    assert(third < metrics_label_rows[labels[2]].count);
+    return (first * metrics_label_rows[labels[1]].count + second) *
+               metrics_label_rows[labels[2]].count +
+           third;
+}
+
+/* The cell's only writer is this thread, so no locked instruction is needed. */
+static inline void cell_add(_Atomic uint64_t *cell, uint64_t n)
+{
+    uint64_t before = atomic_load_explicit(cell, memory_order_relaxed);
+    atomic_store_explicit(cell, before + n, memory_order_relaxed);
+}
+
+void metrics_add(struct metrics_shard *shard, enum metrics_family family, unsigned labels,
+                 uint64_t n)
+{
+    const struct metrics *m = shard->registry;
+    assert(metrics_families[family].type == METRICS_COUNTER);
+    assert(labels < m->sets[family]);
+    cell_add(shard->cells + m->first[family] + labels, n);
+}
+
+void metrics_observe(struct metrics_shard *shard, enum metrics_family family, unsigned labels,
+                     uint64_t value)
+{
+    const struct metrics *m = shard->registry;
+    const struct metrics_buckets_row *buckets =
+        &metrics_bucket_rows[metrics_families[family].buckets];
+    assert(buckets->count > 0);
+    assert(labels < m->sets[family]);
+    _Atomic uint64_t *cells =
+        shard->cells + m->first[family] + (size_t)labels * (buckets->count + 1);
+    unsigned bucket = 0;
+    while (value > buckets->bounds[bucket])
+        bucket++;
+    cell_add(&cells[bucket], 1);
+    cell_add(&cells[buckets->count], value);
+}
+
+static _Atomic uint64_t *value_cell(const struct metrics *m, enum metrics_family family,
+                                    unsigned labels)
+{
+    assert(!metrics_is_sharded(metrics_families[family].type));
+    assert(labels < m->sets[family]);
+    return &m->values[m->first[family] + labels];
+}
+
+void metrics_set(struct metrics *m, enum metrics_family family, unsigned labels, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    atomic_store_explicit(value_cell(m, family, labels), bits, memory_order_relaxed);
+}
+
+double metrics_value(const struct metrics *m, enum metrics_family family, unsigned labels)
+{
+    uint64_t bits = atomic_load_explicit(value_cell(m, family, labels), memory_order_relaxed);
+    double value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static size_t info_index(const char *label)
+{
+    size_t i = 0;
+    while (i < METRICS_INFO_LABELS && strcmp(metrics_info_labels[i], label) != 0)
+        i++;
+    return i;
+}
+
+void metrics_set_info(struct metrics *m, enum metrics_family family, const char *label,
+                      const char *value)
+{
+    assert(family == METRICS_COMPUTE_INFO);
+    size_t i = info_index(label);
+    assert(i < METRICS_INFO_LABELS);
+    size_t bytes = strnlen(value, METRICS_INFO_BYTES - 1);
+    memcpy(m->info[i], value, bytes);
+    m->info[i][bytes] = '\0';
+}
+
+uint64_t metrics_sum_cells(const struct metrics *m, size_t cell)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < m->shards_count; i++)
+        sum += atomic_load_explicit(&m->shards[i].cells[cell], memory_order_relaxed);
+    return sum;
+}
+
+uint64_t metrics_total(const struct metrics *m, enum metrics_family family, unsigned labels)
+{
+    assert(metrics_is_sharded(metrics_families[family].type));
+    assert(labels < m->sets[family]);
+    size_t cell = m->first[family] + labels * metrics_cells(family);
+    unsigned buckets = metrics_bucket_rows[metrics_families[family].buckets].count;
+    uint64_t total = metrics_sum_cells(m, cell);
+    for (unsigned i = 1; i < buckets; i++)
+        total += metrics_sum_cells(m, cell + i);
+    return total;
+}
