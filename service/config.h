@@ -1,0 +1,159 @@
+/*
+ * config.h - what the operator chose, and where each choice came from.
+ *
+ * Flags beat environment beats file beats default. The file is JSON with
+ * comments. Every setting, its default and its range stands once, in
+ * config_table.c; an unknown key, a wrong type or a value out of range is an
+ * error that names file, line and key, flag, or variable.
+ *
+ * A variable is JITNEY_ and the key in capitals: JITNEY_HTTP_BODY_BYTES_MAX. One
+ * that is empty counts as not given, one that is unknown is an error, except
+ * JITNEY_TEST_* (for tests) and what Kubernetes sets in every pod beside a
+ * service called jitney: JITNEY_SERVICE_* and JITNEY_PORT*.
+ *
+ *   Threads    loaded once at start, read-only afterwards.
+ *   Ownership  struct config owns its strings; config_destroy() frees them.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "http_limits.h"
+#include "log.h"
+
+enum {
+    CONFIG_LISTENERS_MAX = 16,
+    CONFIG_QUEUES_MAX = 256,
+    CONFIG_SETTINGS_MAX = 64
+};
+
+enum config_origin {
+    CONFIG_DEFAULT,
+    CONFIG_FILE,
+    CONFIG_ENVIRONMENT,
+    CONFIG_FLAG
+};
+
+/* "127.0.0.1:8001", "[::1]:8001" or "unix:/run/jitney.sock". Port 0: any free one. */
+struct config_listener {
+    char *text; /* as given */
+    char *host; /* numeric and canonical, without brackets; NULL for a Unix socket */
+    unsigned port;
+    char *unix_path; /* NULL for TCP */
+};
+
+/* Batching of one queue. */
+struct config_batching {
+    size_t batch_rows_max;
+    size_t queue_rows_max;
+    size_t queue_bytes_max;
+    size_t inflight_batches_max; /* 0: as many as there are workers */
+    uint64_t delay_ns_max;
+};
+
+/* "queues": {"digits": {"max_batch_rows": 64}}: what the file says of one queue;
+ * only the fields whose bit is set in `given`. */
+enum {
+    CONFIG_BATCH_ROWS = 1,
+    CONFIG_QUEUE_ROWS = 2,
+    CONFIG_QUEUE_BYTES = 4,
+    CONFIG_INFLIGHT = 8,
+    CONFIG_DELAY = 16,
+};
+struct config_queue {
+    char *name;
+    unsigned given;
+    struct config_batching batching;
+};
+
+struct config {
+    struct config_listener listen[CONFIG_LISTENERS_MAX]; /* default 127.0.0.1:8001 */
+    size_t listen_count;
+    struct config_listener admin_listen[CONFIG_LISTENERS_MAX]; /* default 127.0.0.1:8002 */
+    size_t admin_listen_count;
+    char *admin_token_file;  /* NULL: none; needed when an admin listener is not loopback or Unix */
+    char *models_dir;        /* "models" */
+    size_t models_max;       /* 256 */
+    size_t io_threads;       /* 1 */
+    size_t workers;          /* resolved: the number of online cores when 0 was given */
+    char *isa;               /* "auto", "scalar", "avx2", ...: which kernels */
+    uint64_t drain_delay_ns; /* 5 s */
+    uint64_t drain_timeout_ns; /* 25 s */
+    enum log_level log_level;
+    enum log_format log_format;
+    bool access_log;
+
+    struct http_limits http;
+
+    size_t json_depth_max;        /* 64 */
+    size_t json_number_bytes_max; /* 1024 */
+    size_t tensor_rank_max;       /* 8 */
+    size_t series_max;            /* series in one indicator request, 1024 */
+    size_t points_max;            /* prices in one indicator request, 2^20 */
+    size_t instances_max;         /* rows in one predict request, 4096 */
+
+    struct config_batching batching; /* for every queue that says nothing else */
+    struct config_queue queues[CONFIG_QUEUES_MAX];
+    size_t queues_count;
+
+    bool check_only; /* --check-config */
+
+    unsigned char _origins[CONFIG_SETTINGS_MAX]; /* enum config_origin of each setting */
+};
+
+struct config_error {
+    char text[512]; /* "jitney.json:12: http.body_bytes_max: ..." */
+};
+
+enum config_result {
+    CONFIG_OK,
+    CONFIG_BAD,          /* error says what; exit 2 */
+    CONFIG_SHOW_HELP,    /* --help was given: config_help() has the text */
+    CONFIG_SHOW_VERSION, /* --version was given */
+};
+
+/*
+ * Reads flags, environment and file. `environment` is a NULL-terminated list of
+ * NAME=VALUE (the process's environ). On CONFIG_OK *out is for config_destroy();
+ * otherwise *out is untouched.
+ */
+enum config_result config_load(int argc, char *const *argv, char *const *environment,
+                               struct config **out, struct config_error *error)
+    __attribute__((warn_unused_result));
+void config_destroy(struct config *config);
+
+/* The same without flags and environment, as if `text` were the file `name`: for
+ * tests and fuzzing. */
+enum config_result config_load_text(const char *name, const char *text, size_t bytes,
+                                    struct config **out, struct config_error *error)
+    __attribute__((warn_unused_result));
+
+/* The text of --help, and docs/configuration.md. */
+void config_help(struct buffer *out);
+void config_markdown(struct buffer *out);
+
+/* GET /v1/config: {"settings": {key: {"value": ..., "source": "file"|..., "default": ...}}}.
+ * Sizes and durations also have a "unit", "bytes" or "seconds". The default of
+ * a key under "queues." is what all queues have. Secrets (the token itself) are
+ * never in it. */
+void config_to_json(const struct config *config, struct buffer *out);
+
+/* Calls `line` for each setting with its effective value and source ("default",
+ * "file", "environment", "flag"), for the log at start. */
+void config_each(const struct config *config,
+                 void (*line)(void *ctx, const char *key, const char *value, const char *source),
+                 void *ctx);
+
+/* The limits of one queue: queues.NAME from the file beats `own` (the model's
+ * config.json; NULL: none) beats `batching`. */
+struct config_batching config_batching_for(const struct config *config, const char *queue,
+                                           const struct config_queue *own);
+
+/* Whether a listener reaches only this machine. */
+bool config_listener_is_local(const struct config_listener *listener);
+
+#endif
