@@ -1,0 +1,716 @@
+/*
+ * http_conn.c - see http_conn.h. Everything runs on the loop's thread.
+ */
+#include "http_conn.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base.h"
+
+static void advance(struct http_conn *conn, const char *data, size_t bytes);
+static void continue_pending(struct http_conn *conn);
+
+enum {
+    /* A refused request's body up to this size is read, so that the connection can go on. */
+    DISCARD_BODY_BYTES_MAX = 64 * 1024,
+    /* A slow body is given so long before its rate is looked at. */
+    BODY_GRACE_S = 5,
+    /* A connection that has not sent its first request yet is given so long when we stop. */
+    FRESH_GRACE_MS = 250,
+    PENDING_KEEP_BYTES_MAX = 4 * 1024,
+    ANSWER_KEEP_BYTES_MAX = 64 * 1024,
+    STATUS_CLIENT_GONE = 499,
+};
+
+static const char continue_answer[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+static struct http_conn *conn_of(struct http_exchange *ex)
+{
+    return container_of(ex, struct http_conn, exchange);
+}
+
+static uint64_t deadline_in(const struct http_conn *conn, uint64_t ns)
+{
+    return http_server_now_ns(conn->server) + ns;
+}
+
+static const struct http_handler *handler_of(const struct http_conn *conn)
+{
+    return conn->server->config.handler;
+}
+
+static void *handler_ctx(const struct http_conn *conn)
+{
+    return conn->server->config.handler_ctx;
+}
+
+/* --- the end of a connection */
+
+static void on_closed(uv_handle_t *handle)
+{
+    http_server_release(container_of(handle, struct http_conn, uv));
+}
+
+static void set_input_ended(struct http_conn *conn)
+{
+    if (!conn->input_ended && conn->state == CONN_HANDLING)
+        conn->server->half_closed++;
+    conn->input_ended = true;
+}
+
+/* The half-closed connections that wait for an answer are looked at more often. */
+static void leave_handling(struct http_conn *conn)
+{
+    assert(conn->state == CONN_HANDLING);
+    conn->server->requests--;
+    if (conn->input_ended)
+        conn->server->half_closed--;
+}
+
+static void tell_outcome(struct http_conn *conn, int status)
+{
+    if (!conn->outcome_due)
+        return;
+    conn->outcome_due = false;
+    struct http_outcome outcome = {.status = status,
+                                   .received_ns = conn->exchange.received_ns,
+                                   .answered_ns = clock_now_ns(),
+                                   .request_bytes = (size_t)conn->parser.body_bytes,
+                                   .response_bytes = conn->response_bytes};
+    handler_of(conn)->on_outcome(handler_ctx(conn), &conn->exchange, &outcome);
+}
+
+static void conn_close(struct http_conn *conn)
+{
+    if (conn->state == CONN_CLOSING)
+        return;
+    if (conn->state == CONN_HANDLING)
+        leave_handling(conn);
+    tell_outcome(conn, STATUS_CLIENT_GONE);
+    conn->state = CONN_CLOSING;
+    uv_close(&conn->uv.handle, on_closed);
+}
+
+static void count_protocol_error(struct http_conn *conn, enum http_protocol_error reason)
+{
+    handler_of(conn)->on_protocol_error(handler_ctx(conn), reason);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    (void)req;
+    (void)status; /* the linger's deadline or the client's end closes, whatever this says */
+}
+
+static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf);
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct http_conn *conn = container_of(handle, struct http_conn, uv);
+    *buf = uv_buf_init(conn->server->read_buffer, HTTP_READ_BYTES);
+}
+
+static void restart_reading(struct http_conn *conn)
+{
+    conn->reading_stopped = false;
+    if (!conn->input_ended && uv_read_start(&conn->uv.stream, on_alloc, on_read) != 0)
+        conn_close(conn);
+}
+
+/* Closing with unread input makes the kernel send a reset, which may overtake the answer.
+ * So our side is shut, and what still comes is read and dropped for a while. */
+static void linger(struct http_conn *conn)
+{
+    buffer_reset(&conn->pending, 0);
+    if (conn->input_ended || uv_shutdown(&conn->shutdown, &conn->uv.stream, on_shutdown) != 0) {
+        conn_close(conn);
+        return;
+    }
+    conn->state = CONN_LINGERING;
+    conn->deadline_ns = deadline_in(conn, conn->server->limits->linger_ns_max);
+    if (conn->reading_stopped)
+        restart_reading(conn);
+}
+
+/* --- answering */
+
+static char *put(char *at, const char *text, size_t bytes)
+{
+    memcpy(at, text, bytes);
+    return at + bytes;
+}
+
+#define PUT_LITERAL(at, text) put((at), (text), sizeof(text) - 1)
+
+static char *put_str(char *at, const char *text)
+{
+    return put(at, text, strlen(text));
+}
+
+static char *put_size(char *at, size_t n)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return put(at, digits + i, sizeof digits - i);
+}
+
+/* The longest head: status line 64, date 64, type 128, length 64, connection 32, extra 512. */
+static void write_head(struct http_conn *conn, const char *content_type)
+{
+    const struct http_exchange *ex = &conn->exchange;
+    char *at = conn->head;
+    at = PUT_LITERAL(at, "HTTP/1.1 ");
+    at = put_size(at, (size_t)conn->status);
+    at = PUT_LITERAL(at, " ");
+    at = put_str(at, http_status_text(conn->status));
+    at = PUT_LITERAL(at, "\r\nDate: ");
+    at = put_str(at, http_server_date(conn->server));
+    if (content_type != NULL) {
+        at = PUT_LITERAL(at, "\r\nContent-Type: ");
+        at = put_str(at, content_type);
+    }
+    at = PUT_LITERAL(at, "\r\nContent-Length: ");
+    at = put_size(at, ex->answer.bytes);
+    if (conn->close_after)
+        at = PUT_LITERAL(at, "\r\nConnection: close");
+    else if (conn->parser.request.version_1_0)
+        at = PUT_LITERAL(at, "\r\nConnection: keep-alive");
+    at = PUT_LITERAL(at, "\r\n");
+    at = put(at, ex->_extra, ex->_extra_bytes);
+    at = PUT_LITERAL(at, "\r\n");
+    conn->head_bytes = (size_t)(at - conn->head);
+    assert(conn->head_bytes <= sizeof conn->head);
+}
+
+/* Ready for the next request on this connection. */
+static void reset_exchange(struct http_conn *conn)
+{
+    struct http_exchange *ex = &conn->exchange;
+    buffer_reset(&ex->answer, ANSWER_KEEP_BYTES_MAX);
+    ex->user = NULL;
+    ex->tag = 0;
+    ex->_extra_bytes = 0;
+    conn->response_bytes = 0;
+    conn->answer_early = false;
+}
+
+static void finish_answer(struct http_conn *conn)
+{
+    tell_outcome(conn, conn->status);
+    conn->fresh = false;
+    if (conn->close_after) {
+        linger(conn);
+        return;
+    }
+    http_parser_next(&conn->parser);
+    reset_exchange(conn);
+    conn->state = CONN_READING;
+    conn->head_timed = false;
+    conn->deadline_ns = deadline_in(conn, conn->server->limits->keep_alive_ns_max);
+    if (!conn->advancing)
+        continue_pending(conn);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct http_conn *conn = container_of(write, struct http_conn, write);
+    if (conn->state == CONN_CLOSING)
+        return;
+    assert(conn->state == CONN_WRITING);
+    if (status < 0)
+        conn_close(conn);
+    else
+        finish_answer(conn);
+}
+
+/* Straight to the socket; only what does not fit there goes through libuv's queue. */
+static void send_answer(struct http_conn *conn, const char *content_type)
+{
+    const struct http_request *req = &conn->parser.request;
+    conn->state = CONN_WRITING;
+    conn->close_after = conn->close_after || !req->keep_alive || conn->server->polite;
+    write_head(conn, content_type);
+    conn->response_bytes = req->method == HTTP_METHOD_HEAD ? 0 : conn->exchange.answer.bytes;
+    uv_buf_t bufs[2] = {uv_buf_init(conn->head, (unsigned)conn->head_bytes),
+                        uv_buf_init(conn->exchange.answer.data, (unsigned)conn->response_bytes)};
+    unsigned count = conn->response_bytes > 0 ? 2 : 1;
+    int written = uv_try_write(&conn->uv.stream, bufs, count);
+    if (written == UV_EAGAIN)
+        written = 0;
+    if (written < 0) {
+        conn_close(conn);
+        return;
+    }
+    size_t done = (size_t)written;
+    if (done == conn->head_bytes + conn->response_bytes) {
+        finish_answer(conn);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        size_t part = done < bufs[i].len ? done : bufs[i].len;
+        bufs[i].base += part;
+        bufs[i].len -= part;
+        done -= part;
+    }
+    conn->deadline_ns = deadline_in(conn, conn->server->limits->write_stall_ns_max);
+    conn->write_queue_bytes = SIZE_MAX;
+    if (uv_write(&conn->write, &conn->uv.stream, bufs, count, on_written) != 0)
+        conn_close(conn);
+}
+
+void http_set_deadline(struct http_exchange *ex, uint64_t deadline_ns)
+{
+    struct http_conn *conn = conn_of(ex);
+    assert(conn->state == CONN_HANDLING);
+    if (deadline_ns < conn->deadline_ns)
+        conn->deadline_ns = deadline_ns;
+}
+
+void http_answer_header(struct http_exchange *ex, const char *format, ...)
+{
+    size_t room = sizeof ex->_extra - ex->_extra_bytes;
+    va_list args;
+    va_start(args, format);
+    int bytes = vsnprintf(ex->_extra + ex->_extra_bytes, room, format, args);
+    va_end(args);
+    assert(bytes > 0 && (size_t)bytes + 2 <= room);
+    if (bytes <= 0 || (size_t)bytes + 2 > room)
+        return;
+    ex->_extra_bytes += (size_t)bytes;
+    memcpy(ex->_extra + ex->_extra_bytes, "\r\n", 2);
+    ex->_extra_bytes += 2;
+}
+
+/* Whether the rest of a refused request is worth reading: a short body of known length,
+ * of a client that is not waiting for 100 Continue. Depends on the head alone, never on
+ * what has already arrived. */
+static bool body_is_worth_reading(const struct http_request *req)
+{
+    return !req->expects_continue && !req->chunked && req->content_length <= DISCARD_BODY_BYTES_MAX;
+}
+
+void http_answer(struct http_exchange *ex, int status, const char *content_type)
+{
+    struct http_conn *conn = conn_of(ex);
+    assert(conn->state == CONN_READING || conn->state == CONN_HANDLING);
+    if (ex->answer.failed) {
+        /* The answer does not fit its bound or memory: say that instead. */
+        buffer_reset(&ex->answer, 0);
+        ex->_extra_bytes = 0;
+        http_answer_error(ex, 500, "execution_failed", "the answer is too large", 23);
+        return;
+    }
+    conn->status = status;
+    conn->outcome_due = true;
+    if (conn->state == CONN_HANDLING) {
+        leave_handling(conn);
+        send_answer(conn, content_type);
+        return;
+    }
+    /* Refused by its headers. */
+    conn->exchange.received_ns = clock_now_ns();
+    if (body_is_worth_reading(&conn->parser.request)) {
+        conn->answer_early = true;
+        conn->parser.discard_body = true;
+        conn->answer_type = content_type;
+        return;
+    }
+    conn->close_after = true;
+    send_answer(conn, content_type);
+}
+
+void http_answer_error(struct http_exchange *ex, int status, const char *code, const char *text,
+                       size_t text_bytes)
+{
+    buffer_reset(&ex->answer, ANSWER_KEEP_BYTES_MAX);
+    buffer_append_str(&ex->answer, "{\"error\":");
+    buffer_append_json_string(&ex->answer, text, text_bytes);
+    buffer_append_str(&ex->answer, ",\"code\":\"");
+    buffer_append_str(&ex->answer, code);
+    buffer_append_str(&ex->answer, "\"}\n");
+    if (ex->answer.failed) /* no memory even for this: the status alone */
+        buffer_reset(&ex->answer, 0);
+    http_answer(ex, status, ex->answer.bytes > 0 ? "application/json" : NULL);
+}
+
+/* Ends the exchange without the handler: its answer is ours. */
+static void answer_instead(struct http_conn *conn, enum http_error error, const char *text)
+{
+    conn->close_after = true;
+    http_answer_error(&conn->exchange, http_error_status(error), http_error_code(error), text,
+                      strlen(text));
+}
+
+/* A request that is broken, too large or too slow: answer, and close. */
+static void refuse(struct http_conn *conn, const struct http_refusal *refusal)
+{
+    assert(conn->state == CONN_READING);
+    count_protocol_error(conn, refusal->reason);
+    reset_exchange(conn);
+    conn->exchange.request = NULL;
+    conn->parser.request.expects_continue = true; /* nothing more of it is read */
+    answer_instead(conn, refusal->error, refusal->text);
+}
+
+/* --- reading */
+
+static void send_continue(struct http_conn *conn)
+{
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)continue_answer, sizeof continue_answer - 1);
+    /* A socket with nothing else to send takes these bytes; if not, it is broken. */
+    if (uv_try_write(&conn->uv.stream, &buf, 1) != (int)buf.len)
+        conn_close(conn);
+}
+
+static void on_headers(struct http_conn *conn)
+{
+    const struct http_limits *limits = conn->server->limits;
+    conn->body_started_ns = http_server_now_ns(conn->server);
+    conn->deadline_ns = conn->body_started_ns + limits->body_ns_max;
+    conn->exchange.request = &conn->parser.request;
+    handler_of(conn)->on_headers(handler_ctx(conn), &conn->exchange);
+    bool answered = conn->state != CONN_READING || conn->answer_early;
+    if (!answered && conn->parser.request.expects_continue)
+        send_continue(conn);
+}
+
+static void on_message(struct http_conn *conn)
+{
+    conn->exchange.received_ns = clock_now_ns();
+    if (conn->answer_early) {
+        send_answer(conn, conn->answer_type);
+        return;
+    }
+    conn->outcome_due = true;
+    conn->state = CONN_HANDLING;
+    conn->server->requests++;
+    if (conn->input_ended)
+        conn->server->half_closed++;
+    conn->deadline_ns = conn->exchange.received_ns + conn->server->limits->request_ns_max;
+    handler_of(conn)->on_request(handler_ctx(conn), &conn->exchange);
+}
+
+/* Parses until the bytes are used up or a request has to be answered first. Returns how
+ * many bytes were not used. */
+static size_t parse(struct http_conn *conn, const char *data, size_t bytes)
+{
+    bool after_headers = false;
+    while (conn->state == CONN_READING && (bytes > 0 || after_headers)) {
+        size_t used;
+        enum http_parse_result result = http_parser_feed(&conn->parser, data, bytes, &used);
+        data += used;
+        bytes -= used;
+        after_headers = result == HTTP_PARSE_HEADERS;
+        switch (result) {
+        case HTTP_PARSE_MORE:
+            break;
+        case HTTP_PARSE_HEADERS:
+            on_headers(conn);
+            break;
+        case HTTP_PARSE_MESSAGE:
+            on_message(conn);
+            break;
+        case HTTP_PARSE_REFUSED:
+            refuse(conn, &conn->parser.refusal);
+            break;
+        }
+    }
+    return bytes;
+}
+
+/* The time for a head runs from its first byte; for the first request, from accept. */
+static void start_head_deadline(struct http_conn *conn)
+{
+    bool begun = conn->state == CONN_READING && !conn->parser.in_body &&
+                 !http_parser_at_boundary(&conn->parser);
+    if (!begun || conn->head_timed)
+        return;
+    conn->head_timed = true;
+    conn->deadline_ns = deadline_in(conn, conn->server->limits->header_ns_max);
+}
+
+static void keep_pending(struct http_conn *conn, const char *data, size_t bytes)
+{
+    if (bytes == 0 || (conn->state != CONN_HANDLING && conn->state != CONN_WRITING))
+        return;
+    buffer_append(&conn->pending, data, bytes);
+    if (conn->pending.failed) {
+        if (conn->state == CONN_HANDLING)
+            handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_CLIENT_GONE);
+        conn_close(conn);
+        return;
+    }
+    if (conn->pending.bytes >= conn->server->limits->pipelined_bytes_max) {
+        conn->reading_stopped = true;
+        uv_read_stop(&conn->uv.stream);
+    }
+}
+
+static void advance(struct http_conn *conn, const char *data, size_t bytes)
+{
+    conn->advancing = true;
+    size_t left = parse(conn, data, bytes);
+    conn->advancing = false;
+    start_head_deadline(conn);
+    keep_pending(conn, data + bytes - left, left);
+}
+
+static void end_input(struct http_conn *conn)
+{
+    if (http_parser_at_boundary(&conn->parser)) {
+        conn_close(conn);
+        return;
+    }
+    refuse(conn, &(struct http_refusal){.error = HTTP_ERROR_BAD_REQUEST,
+                                        .reason = HTTP_PROTOCOL_RESET,
+                                        .text = "the connection ended inside the request"});
+}
+
+/* After an answer: what was read meanwhile comes first. */
+static void continue_pending(struct http_conn *conn)
+{
+    while (conn->state == CONN_READING && conn->pending.bytes > 0) {
+        size_t bytes = conn->pending.bytes;
+        conn->advancing = true;
+        size_t left = parse(conn, conn->pending.data, bytes);
+        conn->advancing = false;
+        /* Lingering has dropped it already. */
+        if (conn->pending.bytes > 0)
+            buffer_consume(&conn->pending, bytes - left);
+        start_head_deadline(conn);
+    }
+    if (conn->state != CONN_READING)
+        return;
+    buffer_reset(&conn->pending, PENDING_KEEP_BYTES_MAX);
+    if (conn->input_ended)
+        end_input(conn);
+    else if (conn->reading_stopped)
+        restart_reading(conn);
+}
+
+/* --- a client that leaves */
+
+static void client_gone(struct http_conn *conn)
+{
+    if (conn->state == CONN_HANDLING)
+        handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_CLIENT_GONE);
+    else if (conn->state == CONN_READING && !http_parser_at_boundary(&conn->parser))
+        count_protocol_error(conn, HTTP_PROTOCOL_RESET);
+    conn_close(conn);
+}
+
+/*
+ * A client that has shut its side may still wait for the answer, or be gone: both send
+ * the same FIN. An interim answer tells: a peer that is gone answers it with a reset,
+ * one that is there ignores it (RFC 9110, 15.2). The reset is seen at the next sweep.
+ */
+static void probe_half_closed(struct http_conn *conn)
+{
+    if (conn->parser.request.version_1_0)
+        return;
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)continue_answer, sizeof continue_answer - 1);
+    int written = uv_try_write(&conn->uv.stream, &buf, 1);
+    if (written != (int)buf.len && written != UV_EAGAIN)
+        client_gone(conn);
+}
+
+static bool peer_has_reset(struct http_conn *conn)
+{
+    int fd;
+    if (conn->uv.handle.type != UV_TCP || uv_fileno(&conn->uv.handle, &fd) != 0)
+        return false;
+    struct tcp_info info = {0};
+    socklen_t bytes = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
+static void on_input_end(struct http_conn *conn)
+{
+    set_input_ended(conn);
+    switch (conn->state) {
+    case CONN_READING:
+        end_input(conn);
+        break;
+    case CONN_HANDLING:
+        probe_half_closed(conn);
+        break;
+    case CONN_WRITING:
+    case CONN_CLOSING:
+        break;
+    case CONN_LINGERING:
+        conn_close(conn);
+        break;
+    }
+}
+
+static void discard(struct http_conn *conn, size_t bytes)
+{
+    conn->lingered_bytes += bytes;
+    if (conn->lingered_bytes > conn->server->limits->linger_bytes_max)
+        conn_close(conn);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
+{
+    struct http_conn *conn = container_of(stream, struct http_conn, uv);
+    if (bytes == 0)
+        return;
+    if (bytes == UV_EOF) {
+        on_input_end(conn);
+        return;
+    }
+    if (bytes < 0) {
+        client_gone(conn);
+        return;
+    }
+    switch (conn->state) {
+    case CONN_READING:
+        advance(conn, buf->base, (size_t)bytes);
+        break;
+    case CONN_HANDLING:
+    case CONN_WRITING:
+        keep_pending(conn, buf->base, (size_t)bytes);
+        break;
+    case CONN_LINGERING:
+        discard(conn, (size_t)bytes);
+        break;
+    case CONN_CLOSING:
+        break;
+    }
+}
+
+/* --- what the server calls */
+
+void http_conn_start(struct http_conn *conn)
+{
+    conn->state = CONN_READING;
+    conn->head_timed = true;
+    conn->deadline_ns = deadline_in(conn, conn->server->limits->header_ns_max);
+    restart_reading(conn);
+}
+
+void http_conn_refuse(struct http_conn *conn)
+{
+    conn->state = CONN_READING;
+    restart_reading(conn);
+    if (conn->state != CONN_READING)
+        return;
+    conn->exchange.request = NULL;
+    conn->parser.request.expects_continue = true;
+    http_answer_header(&conn->exchange, "Retry-After: 1");
+    answer_instead(conn, HTTP_ERROR_TOO_MANY_CONNECTIONS, "too many connections");
+}
+
+void http_conn_drop(struct http_conn *conn)
+{
+    conn->state = CONN_READING;
+    conn_close(conn);
+}
+
+static bool body_is_too_slow(const struct http_conn *conn, uint64_t now_ns)
+{
+    uint64_t elapsed_s = (now_ns - conn->body_started_ns) / NS_PER_S;
+    return elapsed_s >= BODY_GRACE_S &&
+           conn->parser.body_bytes < elapsed_s * conn->server->limits->body_rate_min;
+}
+
+static void sweep_reading(struct http_conn *conn, uint64_t now_ns)
+{
+    bool slow = conn->parser.in_body && body_is_too_slow(conn, now_ns);
+    if (now_ns < conn->deadline_ns && !slow)
+        return;
+    if (http_parser_at_boundary(&conn->parser)) {
+        conn_close(conn);
+        return;
+    }
+    bool in_body = conn->parser.in_body;
+    refuse(conn, &(struct http_refusal){
+                     .error = HTTP_ERROR_REQUEST_TIMEOUT,
+                     .reason = in_body ? HTTP_PROTOCOL_TIMEOUT_BODY : HTTP_PROTOCOL_TIMEOUT_HEADER,
+                     .text = in_body ? "the body came too slowly" : "the head came too slowly"});
+}
+
+static void sweep_handling(struct http_conn *conn, uint64_t now_ns)
+{
+    if (conn->input_ended && peer_has_reset(conn)) {
+        client_gone(conn);
+    } else if (now_ns >= conn->deadline_ns) {
+        handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_DEADLINE);
+        static const char text[] = "the request took longer than its deadline";
+        http_answer_error(&conn->exchange, http_error_status(HTTP_ERROR_DEADLINE_EXCEEDED),
+                          http_error_code(HTTP_ERROR_DEADLINE_EXCEEDED), text, sizeof text - 1);
+    }
+}
+
+/* A slow reader is fine, one that takes nothing at all is not. */
+static void sweep_writing(struct http_conn *conn, uint64_t now_ns)
+{
+    size_t queued = uv_stream_get_write_queue_size(&conn->uv.stream);
+    if (queued < conn->write_queue_bytes)
+        conn->deadline_ns = now_ns + conn->server->limits->write_stall_ns_max;
+    conn->write_queue_bytes = queued;
+    if (now_ns >= conn->deadline_ns)
+        conn_close(conn);
+}
+
+void http_conn_sweep(struct http_conn *conn, uint64_t now_ns)
+{
+    switch (conn->state) {
+    case CONN_READING:
+        sweep_reading(conn, now_ns);
+        break;
+    case CONN_HANDLING:
+        sweep_handling(conn, now_ns);
+        break;
+    case CONN_WRITING:
+        sweep_writing(conn, now_ns);
+        break;
+    case CONN_LINGERING:
+        if (now_ns >= conn->deadline_ns)
+            conn_close(conn);
+        break;
+    case CONN_CLOSING:
+        break;
+    }
+}
+
+void http_conn_close_if_idle(struct http_conn *conn)
+{
+    if (conn->state != CONN_READING || !http_parser_at_boundary(&conn->parser))
+        return;
+    /* A new connection most likely has its request on the way. */
+    uint64_t since_ns = http_server_now_ns(conn->server) - conn->server->stopping_ns;
+    if (!conn->fresh || since_ns > FRESH_GRACE_MS * NS_PER_MS)
+        conn_close(conn);
+}
+
+void http_conn_give_up(struct http_conn *conn)
+{
+    static const char text[] = "the server is shutting down";
+    if (conn->state == CONN_HANDLING)
+        handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_DRAINING);
+    bool open = conn->state == CONN_HANDLING ||
+                (conn->state == CONN_READING && !http_parser_at_boundary(&conn->parser));
+    if (!open) {
+        conn_close(conn);
+        return;
+    }
+    conn->close_after = true;
+    if (conn->state == CONN_READING) {
+        reset_exchange(conn);
+        conn->parser.request.expects_continue = true;
+    }
+    http_answer_error(&conn->exchange, 503, "draining", text, sizeof text - 1);
+}

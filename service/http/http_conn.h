@@ -1,0 +1,136 @@
+/*
+ * http_conn.h - one connection: a socket, a parser, one exchange at a time.
+ *
+ * Shared by http_conn.c and http_server.c; nobody else includes it.
+ *
+ *   READING    parsing a request; leaves by a complete request (HANDLING), a
+ *              refusal (WRITING), the end of the input or a deadline (CLOSING).
+ *   HANDLING   the handler has the exchange. Input goes into `pending`, up to a
+ *              bound, so that a client that leaves is noticed.
+ *   WRITING    the answer is on its way. Then READING again, or LINGERING.
+ *   LINGERING  our side is shut; input is discarded, so that no reset eats the
+ *              answer; bounded in bytes and time.
+ *   CLOSING    uv_close() was called; its callback frees the connection, and
+ *              nothing else does.
+ *
+ * Rules:
+ *   1. Transitions happen in http_conn.c only.
+ *   2. Parser callbacks record; http_conn_advance() decides.
+ *   3. One libuv handle per connection; all deadlines are seen to by the
+ *      server's one sweep timer.
+ *   4. An exchange gets one answer or one abort.
+ *   5. Bytes behind a request wait in `pending` until its answer is written.
+ */
+#ifndef HTTP_CONN_H
+#define HTTP_CONN_H
+
+#include <uv.h>
+
+#include "http_exchange.h"
+#include "http_parser.h"
+#include "http_server.h"
+
+enum http_conn_state {
+    CONN_READING,
+    CONN_HANDLING,
+    CONN_WRITING,
+    CONN_LINGERING,
+    CONN_CLOSING
+};
+
+enum {
+    HTTP_READ_BYTES = 64 * 1024,
+    HTTP_HEAD_BYTES_MAX = 1024,
+    HTTP_ANSWER_BYTES_MAX = 256 * 1024 * 1024,
+};
+
+struct http_conn {
+    struct http_server *server;
+    struct http_conn *next; /* in the server's list of connections, or of free ones */
+    struct http_conn *prev;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    enum http_conn_state state;
+    bool counted;            /* against the limit of connections; others only get a 503 */
+    bool fresh;              /* no request of it was answered yet */
+    bool head_timed;         /* the deadline of the current head is set */
+    bool input_ended;        /* the client has shut its side */
+    bool reading_stopped;    /* `pending` is full */
+    bool advancing;          /* http_conn_advance() is on the stack */
+    bool answer_early;       /* answered by its headers; sent when the short body is read */
+    bool close_after;        /* the current answer is the last */
+    bool outcome_due;        /* an exchange was started whose outcome was not told */
+    int status;              /* of the current answer */
+    const char *answer_type; /* Content-Type of an early answer; static */
+    uint64_t deadline_ns;    /* of the current state, see http_conn_sweep() */
+    uint64_t body_started_ns;
+    size_t write_queue_bytes; /* at the last sweep, to see whether a slow client takes anything */
+    size_t lingered_bytes;
+    size_t head_bytes;
+    size_t response_bytes;
+    struct buffer body;    /* of the request */
+    struct buffer pending; /* read, but behind the current request */
+    struct http_parser parser;
+    struct http_exchange exchange;
+    char head[HTTP_HEAD_BYTES_MAX];
+};
+
+struct http_server {
+    struct http_server_config config;
+    const struct http_limits *limits;
+    uv_timer_t sweep;
+    uv_check_t tick;
+    struct http_listener *listeners;
+    struct http_conn *conns;
+    struct http_conn *free_conns;
+    size_t free_count;
+    size_t conns_count;
+    size_t lingering_uncounted; /* refused connections that are still open */
+    size_t half_closed;         /* connections whose client shut its side and waits for an answer */
+    size_t requests;            /* being handled */
+    uint64_t sweep_ms;
+    bool stop_wanted;     /* http_server_stop() was called */
+    uint64_t stopping_ns; /* when it was carried out; 0: not yet */
+    bool polite;
+    bool stopped_told;
+    bool closing_handles;
+    unsigned handles; /* open handles of the server itself */
+    char date[32];    /* of the second `date_s` */
+    int64_t date_s;
+    char read_buffer[HTTP_READ_BYTES]; /* shared by all connections of the loop */
+};
+
+/* A new connection over an accepted stream: arms reading. */
+void http_conn_start(struct http_conn *conn);
+
+/* A connection beyond the limit: 503 and close. */
+void http_conn_refuse(struct http_conn *conn);
+
+/* A connection that could not be accepted, or is too many even for a 503. */
+void http_conn_drop(struct http_conn *conn);
+
+/* Looks at the deadlines of one connection. */
+void http_conn_sweep(struct http_conn *conn, uint64_t now_ns);
+
+/* Closes it unless a request is being read, handled or answered. */
+void http_conn_close_if_idle(struct http_conn *conn);
+
+/* Answers 503 to whatever is open, and closes. */
+void http_conn_give_up(struct http_conn *conn);
+
+/* server's side: back to the pool, after the close callback. */
+void http_server_release(struct http_conn *conn);
+
+/* The loop's clock: monotonic ns as of this turn of the loop. */
+uint64_t http_server_now_ns(const struct http_server *server);
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second. */
+const char *http_server_date(struct http_server *server);
+
+#endif

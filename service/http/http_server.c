@@ -1,0 +1,410 @@
+/*
+ * http_server.c - see http_server.h. Everything runs on the loop's thread.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "http_conn.h"
+
+enum {
+    BACKLOG = 1024,
+    FREE_CONNS_MAX = 256,
+    /* Connections beyond the limit that may linger, so that they read their 503; more are
+     * closed at once. */
+    LINGERING_UNCOUNTED_MAX = 64,
+    SWEEP_MS_MIN = 5,
+    SWEEP_MS_MAX = 250,
+};
+
+struct http_listener {
+    struct http_server *server;
+    struct http_listener *next;
+    bool admin;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+};
+
+uint64_t http_server_now_ns(const struct http_server *server)
+{
+    return uv_now(server->config.loop) * NS_PER_MS;
+}
+
+const char *http_server_date(struct http_server *server)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (now.tv_sec != server->date_s) {
+        /* By hand: strftime's names of days and months follow the locale. */
+        static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+        static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+        struct tm utc;
+        gmtime_r(&now.tv_sec, &utc);
+        snprintf(server->date, sizeof server->date, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                 days[utc.tm_wday], utc.tm_mday % 100, months[utc.tm_mon],
+                 (utc.tm_year + 1900) % 10000, utc.tm_hour, utc.tm_min, utc.tm_sec);
+        server->date_s = now.tv_sec;
+    }
+    return server->date;
+}
+
+/* --- the server's own handles: closed when the last connection is gone */
+
+static void tell_stopped(struct http_server *server)
+{
+    if (server->stopped_told || server->handles > 0)
+        return;
+    server->stopped_told = true;
+    server->config.handler->on_stopped(server->config.handler_ctx);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct http_server *server = handle->data;
+    server->handles--;
+    tell_stopped(server);
+}
+
+static void close_handles_when_done(struct http_server *server)
+{
+    bool done = server->stopping_ns != 0 && server->listeners == NULL && server->conns_count == 0;
+    if (!done || server->closing_handles)
+        return;
+    server->closing_handles = true;
+    uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
+    uv_close((uv_handle_t *)&server->tick, on_handle_closed);
+}
+
+/* --- connections */
+
+static void free_conn(struct http_conn *conn)
+{
+    http_parser_deinit(&conn->parser);
+    buffer_deinit(&conn->body);
+    buffer_deinit(&conn->pending);
+    buffer_deinit(&conn->exchange.answer);
+    free(conn);
+}
+
+static struct http_conn *create_conn(struct http_server *server)
+{
+    struct http_conn *conn = calloc(1, sizeof *conn);
+    if (conn == NULL)
+        return NULL;
+    const struct http_limits *limits = server->limits;
+    conn->server = server;
+    /* The handler may want a few bytes of room behind the body, see yyjson's padding. */
+    buffer_init(&conn->body, limits->body_bytes_max + 64);
+    buffer_init(&conn->pending, limits->pipelined_bytes_max + 2 * (size_t)HTTP_READ_BYTES);
+    buffer_init(&conn->exchange.answer, HTTP_ANSWER_BYTES_MAX);
+    http_parser_init(&conn->parser, limits, &conn->body);
+    conn->exchange.body = &conn->body;
+    return conn;
+}
+
+/* From the pool, as new. */
+static struct http_conn *take_conn(struct http_server *server)
+{
+    struct http_conn *conn = server->free_conns;
+    if (conn == NULL)
+        return create_conn(server);
+    server->free_conns = conn->next;
+    server->free_count--;
+    struct http_conn reused = {.server = server,
+                               .body = conn->body,
+                               .pending = conn->pending,
+                               .parser = conn->parser,
+                               .exchange.answer = conn->exchange.answer,
+                               .exchange.body = &conn->body};
+    *conn = reused;
+    http_parser_restart(&conn->parser);
+    return conn;
+}
+
+static void link_conn(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    conn->prev = NULL;
+    conn->next = server->conns;
+    if (server->conns != NULL)
+        server->conns->prev = conn;
+    server->conns = conn;
+    server->conns_count++;
+}
+
+static void unlink_conn(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    if (conn->prev != NULL)
+        conn->prev->next = conn->next;
+    else
+        server->conns = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    server->conns_count--;
+}
+
+void http_server_release(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    unlink_conn(conn);
+    if (conn->counted)
+        atomic_fetch_sub_explicit(server->config.connections, 1, memory_order_relaxed);
+    else
+        server->lingering_uncounted--;
+    buffer_reset(&conn->pending, 0);
+    buffer_reset(&conn->body, HTTP_READ_BYTES);
+    buffer_reset(&conn->exchange.answer, HTTP_READ_BYTES);
+    if (server->free_count < FREE_CONNS_MAX) {
+        conn->next = server->free_conns;
+        server->free_conns = conn;
+        server->free_count++;
+    } else {
+        free_conn(conn);
+    }
+    if (server->conns_count == 0)
+        uv_timer_stop(&server->sweep);
+    close_handles_when_done(server);
+}
+
+/* --- the sweep: every deadline of every connection */
+
+static void set_sweep_period(struct http_server *server)
+{
+    uint64_t period_ms = server->half_closed > 0 ? SWEEP_MS_MIN : server->sweep_ms;
+    if (uv_timer_get_repeat(&server->sweep) != period_ms)
+        uv_timer_set_repeat(&server->sweep, period_ms);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct http_server *server = timer->data;
+    uint64_t now_ns = http_server_now_ns(server);
+    for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
+        next = conn->next; /* closing is asynchronous, so the list stays */
+        http_conn_sweep(conn, now_ns);
+        if (server->stopping_ns != 0)
+            http_conn_close_if_idle(conn);
+    }
+    set_sweep_period(server);
+}
+
+static void start_sweep(struct http_server *server)
+{
+    if (!uv_is_active((uv_handle_t *)&server->sweep))
+        uv_timer_start(&server->sweep, on_sweep, server->sweep_ms, server->sweep_ms);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Fine enough for the shortest timeout, and no finer. */
+static uint64_t sweep_period_ms(const struct http_limits *limits)
+{
+    uint64_t shortest = min_u64(limits->header_ns_max, limits->body_ns_max);
+    shortest = min_u64(shortest, min_u64(limits->keep_alive_ns_max, limits->write_stall_ns_max));
+    shortest = min_u64(shortest, min_u64(limits->request_ns_max, limits->linger_ns_max));
+    uint64_t period_ms = shortest / NS_PER_MS / 8;
+    if (period_ms < SWEEP_MS_MIN)
+        return SWEEP_MS_MIN;
+    return min_u64(period_ms, SWEEP_MS_MAX);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct http_listener *listener = container_of(handle, struct http_listener, uv);
+    struct http_server *server = listener->server;
+    free(listener);
+    server->handles--;
+    close_handles_when_done(server);
+    tell_stopped(server);
+}
+
+/* After a turn of the loop has accepted and read what was there: a request of which we
+ * have seen a byte is never dropped. */
+static void begin_stop(struct http_server *server)
+{
+    server->stopping_ns = http_server_now_ns(server);
+    for (struct http_listener *listener = server->listeners, *next; listener != NULL;
+         listener = next) {
+        next = listener->next;
+        uv_close(&listener->uv.handle, on_listener_closed);
+    }
+    server->listeners = NULL;
+    for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        http_conn_close_if_idle(conn);
+    }
+    close_handles_when_done(server);
+}
+
+/* The end of a turn of the loop. */
+static void on_tick(uv_check_t *check)
+{
+    struct http_server *server = check->data;
+    server->config.handler->on_tick(server->config.handler_ctx);
+    if (server->half_closed > 0)
+        set_sweep_period(server);
+    if (server->stop_wanted && server->stopping_ns == 0)
+        begin_stop(server);
+}
+
+/* --- accepting */
+
+static bool count_connection(struct http_server *server)
+{
+    atomic_size_t *count = server->config.connections;
+    if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < server->limits->connections_max)
+        return true;
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+    return false;
+}
+
+static int accept_stream(struct http_listener *listener, struct http_conn *conn)
+{
+    uv_loop_t *loop = listener->server->config.loop;
+    bool is_tcp = listener->uv.handle.type == UV_TCP;
+    int rc = is_tcp ? uv_tcp_init(loop, &conn->uv.tcp) : uv_pipe_init(loop, &conn->uv.pipe, 0);
+    assert(rc == 0); /* neither touches the system */
+    rc = uv_accept(&listener->uv.stream, &conn->uv.stream);
+    if (rc == 0 && is_tcp)
+        uv_tcp_nodelay(&conn->uv.tcp, 1); /* a slower socket is still a good one */
+    return rc;
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct http_listener *listener = container_of(stream, struct http_listener, uv);
+    struct http_server *server = listener->server;
+    if (status < 0)
+        return; /* the kernel gave up on this one; the next is told again */
+    struct http_conn *conn = take_conn(server);
+    if (conn == NULL)
+        return; /* libuv keeps the socket and stops accepting until someone takes it */
+    link_conn(conn);
+    conn->fresh = true;
+    conn->exchange.admin = listener->admin;
+    conn->counted = count_connection(server);
+    if (!conn->counted)
+        server->lingering_uncounted++;
+    server->config.handler->on_connection(server->config.handler_ctx, conn->counted);
+    bool accepted = accept_stream(listener, conn) == 0;
+    start_sweep(server);
+    if (!accepted || (!conn->counted && server->lingering_uncounted > LINGERING_UNCOUNTED_MAX))
+        http_conn_drop(conn);
+    else if (!conn->counted)
+        http_conn_refuse(conn);
+    else
+        http_conn_start(conn);
+}
+
+int http_server_listen(struct http_server *server, int fd, bool is_unix, bool admin)
+{
+    struct http_listener *listener = calloc(1, sizeof *listener);
+    if (listener == NULL) {
+        close(fd);
+        return UV_ENOMEM;
+    }
+    listener->server = server;
+    listener->admin = admin;
+    uv_loop_t *loop = server->config.loop;
+    int rc =
+        is_unix ? uv_pipe_init(loop, &listener->uv.pipe, 0) : uv_tcp_init(loop, &listener->uv.tcp);
+    if (rc != 0) {
+        free(listener);
+        close(fd);
+        return rc;
+    }
+    server->handles++;
+    rc = is_unix ? uv_pipe_open(&listener->uv.pipe, fd) : uv_tcp_open(&listener->uv.tcp, fd);
+    if (rc != 0)
+        close(fd); /* from here on, closing the handle closes it */
+    else
+        rc = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    if (rc != 0) {
+        uv_close(&listener->uv.handle, on_listener_closed);
+        return rc;
+    }
+    listener->next = server->listeners;
+    server->listeners = listener;
+    return 0;
+}
+
+/* --- life cycle */
+
+int http_server_create(const struct http_server_config *config, struct http_server **out)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return UV_ENOMEM;
+    server->config = *config;
+    server->limits = config->limits;
+    server->sweep_ms = sweep_period_ms(config->limits);
+    int rc = uv_timer_init(config->loop, &server->sweep);
+    if (rc == 0)
+        rc = uv_check_init(config->loop, &server->tick);
+    if (rc == 0)
+        rc = uv_check_start(&server->tick, on_tick);
+    if (rc != 0) { /* none of them can fail on Linux; nothing is registered when they do */
+        free(server);
+        return rc;
+    }
+    server->sweep.data = server->tick.data = server;
+    server->handles = 2;
+    *out = server;
+    return 0;
+}
+
+void http_server_close_politely(struct http_server *server)
+{
+    server->polite = true;
+}
+
+void http_server_stop(struct http_server *server)
+{
+    if (server->stop_wanted)
+        return;
+    server->stop_wanted = true;
+    server->polite = true;
+    uv_timer_start(&server->sweep, on_sweep, 0, server->sweep_ms); /* the loop must turn */
+}
+
+void http_server_stop_now(struct http_server *server)
+{
+    for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        http_conn_give_up(conn);
+    }
+}
+
+size_t http_server_requests(const struct http_server *server)
+{
+    return server->requests;
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+    return server->conns_count;
+}
+
+void http_server_destroy(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    assert(server->conns == NULL);
+    for (struct http_conn *conn = server->free_conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        free_conn(conn);
+    }
+    free(server);
+}
