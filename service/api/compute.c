@@ -1,0 +1,460 @@
+#include "compute.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base.h"
+#include "job.h"
+
+enum {
+    INDICATORS = 3,
+    WORKER_STACK_BYTES = 512 * 1024
+};
+
+/* A worker's own memory for one batch: its input, its output and the model's scratch. */
+struct worker {
+    _Alignas(64) float *memory;
+    struct metrics_shard *shard;
+};
+
+struct compute {
+    struct compute_config config;
+    struct batcher *batcher;
+    struct compute_queue *queues;
+    size_t queues_count;
+    struct worker *workers;
+    unsigned workers_count;
+    atomic_size_t busy;
+};
+
+/* --- running */
+
+/* One job needs no copy. It may have more rows than a batch, for which the scratch is made;
+ * then it runs in pieces. */
+static void run_alone(const struct compute_queue *queue, const struct kernels *kernels,
+                      struct job *job, float *scratch)
+{
+    size_t in_size = model_input_size(queue->model), out_size = model_output_size(queue->model);
+    size_t piece_max = queue->limits.batch_rows_max;
+    for (size_t row = 0; row < job->base.rows; row += piece_max) {
+        size_t left = job->base.rows - row;
+        model_run(queue->model, kernels, job->in_f32 + row * in_size,
+                  left < piece_max ? left : piece_max, job->out_f32 + row * out_size, scratch);
+    }
+}
+
+/* More are gathered into one matrix and given out again. */
+static void run_predict(struct compute *c, const struct compute_queue *queue, unsigned worker,
+                        struct batcher_job **jobs, size_t count)
+{
+    const struct kernels *kernels = c->config.kernels;
+    float *memory = c->workers[worker].memory;
+    if (count == 1) {
+        run_alone(queue, kernels, container_of(jobs[0], struct job, base), memory);
+        return;
+    }
+    size_t in_size = model_input_size(queue->model), out_size = model_output_size(queue->model);
+    float *in = memory;
+    size_t rows = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct job *job = container_of(jobs[i], struct job, base);
+        memcpy(in + rows * in_size, job->in_f32, job->base.rows * in_size * sizeof(float));
+        rows += job->base.rows;
+    }
+    float *out = in + rows * in_size;
+    model_run(queue->model, kernels, in, rows, out, out + rows * out_size);
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = container_of(jobs[i], struct job, base);
+        memcpy(job->out_f32, out, job->base.rows * out_size * sizeof(float));
+        out += job->base.rows * out_size;
+    }
+}
+
+static void run_series(const struct kernels *kernels, enum compute_kind kind, struct job *job)
+{
+    for (size_t i = 0; i < job->base.rows; i++) {
+        const double *in = job->in_f64 + job->offsets[i];
+        double *out = job->out_f64 + job->offsets[i];
+        size_t n = job->offsets[i + 1] - job->offsets[i];
+        switch (kind) {
+        case COMPUTE_SMA:
+            kernels->sma_f64(in, n, job->period, out);
+            break;
+        case COMPUTE_EMA:
+            kernels->ema_f64(in, n, job->period, out);
+            break;
+        case COMPUTE_RSI:
+            kernels->rsi_f64(in, n, job->period, out);
+            break;
+        case COMPUTE_PREDICT:
+            break;
+        }
+    }
+}
+
+static void run(void *ctx, void *queue_ctx, unsigned worker, struct batcher_job **jobs,
+                size_t count)
+{
+    struct compute *c = ctx;
+    const struct compute_queue *queue = queue_ctx;
+    atomic_fetch_add_explicit(&c->busy, 1, memory_order_relaxed);
+    if (queue->kind == COMPUTE_PREDICT)
+        run_predict(c, queue, worker, jobs, count);
+    else
+        for (size_t i = 0; i < count; i++)
+            run_series(c->config.kernels, queue->kind, container_of(jobs[i], struct job, base));
+    atomic_fetch_sub_explicit(&c->busy, 1, memory_order_relaxed);
+}
+
+/* --- counting, on the worker */
+
+static enum metrics_indicator indicator_of(enum compute_kind kind)
+{
+    switch (kind) {
+    case COMPUTE_SMA:
+        return METRICS_INDICATOR_SMA;
+    case COMPUTE_EMA:
+        return METRICS_INDICATOR_EMA;
+    case COMPUTE_RSI:
+        return METRICS_INDICATOR_RSI;
+    case COMPUTE_PREDICT:
+        break;
+    }
+    return METRICS_INDICATOR_MATMUL;
+}
+
+static size_t points_of(const struct compute_queue *queue, const struct job *job)
+{
+    if (queue->kind == COMPUTE_PREDICT)
+        return job->base.rows * model_input_size(queue->model);
+    return job->offsets[job->base.rows];
+}
+
+/* Operations per element of the definitions in kernels.h, whatever the variant does. */
+static uint64_t flops_of(const struct compute_queue *queue, const struct job *job)
+{
+    switch (queue->kind) {
+    case COMPUTE_SMA:
+        return 3 * points_of(queue, job);
+    case COMPUTE_EMA:
+        return 3 * points_of(queue, job);
+    case COMPUTE_RSI:
+        return 9 * points_of(queue, job);
+    case COMPUTE_PREDICT:
+        break;
+    }
+    return job->base.rows * model_flops_per_row(queue->model);
+}
+
+static uint64_t bytes_of(const struct compute_queue *queue, const struct job *job)
+{
+    if (queue->kind == COMPUTE_PREDICT)
+        return job->base.rows * sizeof(float) *
+               (model_input_size(queue->model) + model_output_size(queue->model));
+    return 2 * sizeof(double) * points_of(queue, job);
+}
+
+static bool all_finite(const struct compute_queue *queue, const struct job *job)
+{
+    if (queue->kind != COMPUTE_PREDICT)
+        return true; /* NaN is the warm-up there */
+    size_t n = job->base.rows * model_output_size(queue->model);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(job->out_f32[i]))
+            return false;
+    return true;
+}
+
+static enum metrics_isa isa_of(enum kernels_isa isa)
+{
+    switch (isa) {
+    case KERNELS_AVX512:
+        return METRICS_ISA_AVX512;
+    case KERNELS_AVX2:
+        return METRICS_ISA_AVX2;
+    case KERNELS_NEON:
+        return METRICS_ISA_NEON;
+    case KERNELS_SCALAR:
+    case KERNELS_ISA_COUNT:
+        break;
+    }
+    return METRICS_ISA_SCALAR;
+}
+
+static void count_job(struct metrics_shard *shard, const struct compute_queue *queue,
+                      const struct job *job)
+{
+    unsigned model = metrics_labels(METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, queue->label, 0, 0);
+    unsigned indicator = indicator_of(queue->kind);
+    metrics_observe(shard, METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, model,
+                    job->base.sealed_ns - job->base.submitted_ns);
+    metrics_observe(shard, METRICS_COMPUTE_INDICATOR_DATA_POINTS, indicator, points_of(queue, job));
+    metrics_add(shard, METRICS_COMPUTE_KERNEL_FLOPS_TOTAL, indicator, flops_of(queue, job));
+    metrics_add(shard, METRICS_COMPUTE_KERNEL_BYTES_TOTAL, indicator, bytes_of(queue, job));
+    if (!all_finite(queue, job))
+        metrics_add(shard, METRICS_COMPUTE_NONFINITE_RESULTS_TOTAL, indicator, 1);
+}
+
+static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info *info)
+{
+    struct compute *c = ctx;
+    struct compute_queue *queue = queue_ctx;
+    struct metrics_shard *shard = c->workers[info->worker].shard;
+    atomic_store_explicit(&queue->last_batch_ns, info->finished_ns, memory_order_relaxed);
+    metrics_observe(shard, METRICS_BATCHER_BATCH_SIZE, queue->label, info->jobs);
+    metrics_observe(shard, METRICS_BATCHER_INFERENCE_TIME_SECONDS, queue->label, info->run_ns);
+    metrics_observe(shard, METRICS_COMPUTE_INDICATOR_TIME_SECONDS, indicator_of(queue->kind),
+                    info->run_ns);
+    metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL,
+                metrics_labels(METRICS_BATCHER_BATCHES_TOTAL, queue->label,
+                               info->failed > 0 ? METRICS_OUTCOME_ERROR : METRICS_OUTCOME_SUCCESS,
+                               0),
+                1);
+    metrics_add(shard, METRICS_BATCHER_FLUSHES_TOTAL,
+                metrics_labels(METRICS_BATCHER_FLUSHES_TOTAL, queue->label, info->reason, 0), 1);
+    metrics_add(shard, METRICS_BATCHER_ROWS_TOTAL,
+                metrics_labels(METRICS_BATCHER_ROWS_TOTAL, queue->label, METRICS_ROWS_REAL, 0),
+                info->rows);
+    metrics_add(shard, METRICS_COMPUTE_WORKER_BUSY_SECONDS_TOTAL, 0, info->run_ns);
+    metrics_add(shard, METRICS_COMPUTE_TASKS_TOTAL, 0, 1);
+    metrics_observe(shard, METRICS_COMPUTE_TASK_WAIT_SECONDS, 0, info->wait_ns_max);
+    metrics_add(shard, METRICS_COMPUTE_KERNEL_DISPATCH_TOTAL, isa_of(c->config.kernels->isa), 1);
+    for (size_t i = 0; i < info->jobs; i++)
+        count_job(shard, queue, container_of(info->items[i], struct job, base));
+}
+
+static void done(void *ctx, struct batcher_job *list)
+{
+    struct compute *c = ctx;
+    c->config.done(c->config.done_ctx, list);
+}
+
+/* --- creating */
+
+static struct batcher_queue_limits limits_for(const struct compute *c, const char *name,
+                                              const struct model *model)
+{
+    struct config_queue own = {0};
+    if (model != NULL) {
+        const struct model_batching *said = model_batching(model);
+        own.batching = (struct config_batching){.batch_rows_max = said->batch_rows_max,
+                                                .queue_rows_max = said->queue_rows_max,
+                                                .delay_ns_max = said->delay_ns_max};
+        own.given = (said->batch_rows_max > 0 ? CONFIG_BATCH_ROWS : 0u) |
+                    (said->queue_rows_max > 0 ? CONFIG_QUEUE_ROWS : 0u) |
+                    (said->delay_ns_max != UINT64_MAX ? CONFIG_DELAY : 0u);
+    }
+    struct config_batching b = config_batching_for(c->config.config, name, &own);
+    return (struct batcher_queue_limits){
+        .batch_rows_max = b.batch_rows_max,
+        .queue_rows_max = b.queue_rows_max,
+        .queue_bytes_max = b.queue_bytes_max,
+        .inflight_batches_max =
+            b.inflight_batches_max > 0 ? b.inflight_batches_max : c->workers_count,
+        .delay_ns_max = b.delay_ns_max,
+    };
+}
+
+static struct compute_queue *add_queue(struct compute *c, enum compute_kind kind, const char *name,
+                                       const struct model *model)
+{
+    struct compute_queue *queue = &c->queues[c->queues_count];
+    queue->kind = kind;
+    queue->model = model;
+    queue->label = (unsigned)c->queues_count;
+    snprintf(queue->name, sizeof queue->name, "%s", name);
+    queue->limits = limits_for(c, name, model);
+    c->queues_count++;
+    return queue;
+}
+
+/* The name of a model's queue: "digits" for the version served by default, "digits:1"
+ * for another. */
+static void list_queues(struct compute *c)
+{
+    const struct model_repository *repository = c->config.repository;
+    for (size_t i = 0; i < model_repository_count(repository); i++) {
+        const struct model_entry *entry = model_repository_entry(repository, i);
+        if (entry->model == NULL)
+            continue;
+        char name[160];
+        int bytes = snprintf(name, sizeof name, "%s", entry->name);
+        if (!entry->is_default)
+            snprintf(name + bytes, sizeof name - (size_t)bytes, ":%s", entry->version);
+        add_queue(c, COMPUTE_PREDICT, name, entry->model);
+    }
+    add_queue(c, COMPUTE_SMA, "sma", NULL);
+    add_queue(c, COMPUTE_EMA, "ema", NULL);
+    add_queue(c, COMPUTE_RSI, "rsi", NULL);
+}
+
+/* Floats that the largest batch of any model takes on one worker. */
+static size_t worker_memory_size(const struct compute *c)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < c->queues_count; i++) {
+        const struct compute_queue *queue = &c->queues[i];
+        if (queue->kind != COMPUTE_PREDICT)
+            continue;
+        size_t rows = queue->limits.batch_rows_max;
+        size_t needed = rows * (model_input_size(queue->model) + model_output_size(queue->model)) +
+                        model_scratch_size(queue->model, rows);
+        size = needed > size ? needed : size;
+    }
+    return size;
+}
+
+static int create_workers(struct compute *c)
+{
+    size_t bytes = (worker_memory_size(c) * sizeof(float) + 63) & ~(size_t)63;
+    c->workers = calloc(c->workers_count, sizeof *c->workers);
+    if (c->workers == NULL)
+        return -1;
+    for (unsigned i = 0; i < c->workers_count; i++) {
+        c->workers[i].memory = aligned_alloc(64, bytes);
+        if (c->workers[i].memory == NULL)
+            return -1;
+        memset(c->workers[i].memory, 0, bytes);
+    }
+    return 0;
+}
+
+/* The first product of a shape costs milliseconds (pages, BLAS buffers): not the first
+ * client's. */
+static void warm_up(struct compute *c)
+{
+    for (size_t i = 0; i < c->queues_count; i++) {
+        const struct compute_queue *queue = &c->queues[i];
+        if (queue->kind != COMPUTE_PREDICT)
+            continue;
+        size_t rows = queue->limits.batch_rows_max;
+        for (unsigned w = 0; w < c->workers_count; w++) {
+            float *in = c->workers[w].memory;
+            float *out = in + rows * model_input_size(queue->model);
+            float *scratch = out + rows * model_output_size(queue->model);
+            model_run(queue->model, c->config.kernels, in, 1, out, scratch);
+            model_run(queue->model, c->config.kernels, in, rows, out, scratch);
+        }
+    }
+}
+
+static size_t largest_batch(const struct compute *c)
+{
+    size_t rows = 1;
+    for (size_t i = 0; i < c->queues_count; i++)
+        if (c->queues[i].limits.batch_rows_max > rows)
+            rows = c->queues[i].limits.batch_rows_max;
+    return rows;
+}
+
+static enum batcher_status create_batcher(struct compute *c)
+{
+    struct batcher_config config = {.workers = c->workers_count,
+                                    .queues_max = c->queues_count,
+                                    .batch_jobs_max = largest_batch(c),
+                                    .thread_stack_bytes = WORKER_STACK_BYTES,
+                                    .ctx = c,
+                                    .run = run,
+                                    .done = done,
+                                    .observe = observe};
+    enum batcher_status status = batcher_create(&config, &c->batcher);
+    for (size_t i = 0; i < c->queues_count && status == BATCHER_OK; i++) {
+        struct compute_queue *queue = &c->queues[i];
+        struct batcher_queue_config queue_config = {
+            .name = queue->name, .ctx = queue, .limits = queue->limits};
+        status = batcher_add_queue(c->batcher, &queue_config, &queue->batcher_queue);
+    }
+    return status;
+}
+
+int compute_create(const struct compute_config *config, struct compute **out, const char **why)
+{
+    *why = "out of memory";
+    struct compute *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return -1;
+    c->config = *config;
+    c->workers_count = (unsigned)config->config->workers;
+    size_t queues_max = model_repository_count(config->repository) + INDICATORS;
+    c->queues = calloc(queues_max, sizeof *c->queues);
+    if (c->queues == NULL)
+        goto fail;
+    list_queues(c);
+    if (create_workers(c) != 0)
+        goto fail;
+    warm_up(c);
+    enum batcher_status status = create_batcher(c);
+    if (status != BATCHER_OK) {
+        *why = batcher_status_str(status);
+        goto fail;
+    }
+    *out = c;
+    return 0;
+
+fail:
+    compute_destroy(c);
+    return -1;
+}
+
+void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned first_shard)
+{
+    for (unsigned i = 0; i < c->workers_count; i++)
+        c->workers[i].shard = metrics_shard(metrics, first_shard + i);
+}
+
+void compute_destroy(struct compute *c)
+{
+    if (c == NULL)
+        return;
+    batcher_destroy(c->batcher);
+    for (unsigned i = 0; c->workers != NULL && i < c->workers_count; i++)
+        free(c->workers[i].memory);
+    free(c->workers);
+    free(c->queues);
+    free(c);
+}
+
+/* --- looking at it */
+
+struct batcher *compute_batcher(struct compute *c)
+{
+    return c->batcher;
+}
+
+const struct kernels *compute_kernels(const struct compute *c)
+{
+    return c->config.kernels;
+}
+
+size_t compute_workers_busy(const struct compute *c)
+{
+    return atomic_load_explicit(&c->busy, memory_order_relaxed);
+}
+
+size_t compute_queue_count(const struct compute *c)
+{
+    return c->queues_count;
+}
+
+struct compute_queue *compute_queue_at(struct compute *c, size_t index)
+{
+    return &c->queues[index];
+}
+
+struct compute_queue *compute_queue_of_model(struct compute *c, const struct model *model)
+{
+    for (size_t i = 0; i < c->queues_count; i++)
+        if (c->queues[i].kind == COMPUTE_PREDICT && c->queues[i].model == model)
+            return &c->queues[i];
+    return NULL;
+}
+
+struct compute_queue *compute_queue_of_indicator(struct compute *c, enum compute_kind kind)
+{
+    for (size_t i = 0; i < c->queues_count; i++)
+        if (c->queues[i].kind == kind)
+            return &c->queues[i];
+    return NULL;
+}

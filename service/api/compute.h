@@ -1,0 +1,71 @@
+/*
+ * compute.h - the batcher's queues of this service, and how a batch of each runs.
+ *
+ * One queue per loaded model version and one per indicator. (Series of an indicator
+ * share a queue whatever their period and length: the kernels take each series by
+ * itself, so a common period would buy nothing and cost smaller batches.)
+ *
+ *   Threads    created before the workers start; then compute_run() on workers,
+ *              each with its own scratch, and everything else read-only.
+ *   Isolation  a job whose result is not finite is not an error (JSON null);
+ *              jobs do not share memory, so one cannot spoil another.
+ */
+#ifndef COMPUTE_H
+#define COMPUTE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "batcher.h"
+#include "config.h"
+#include "kernels.h"
+#include "metrics.h"
+#include "model_repository.h"
+
+enum compute_kind {
+    COMPUTE_SMA,
+    COMPUTE_EMA,
+    COMPUTE_RSI,
+    COMPUTE_PREDICT
+};
+
+struct compute_queue {
+    enum compute_kind kind;
+    const struct model *model; /* COMPUTE_PREDICT */
+    char name[160];            /* in config.json ("queues") and as the label `model` */
+    unsigned label;            /* index of the label `model` */
+    struct batcher_queue *batcher_queue;
+    struct batcher_queue_limits limits;
+    atomic_uint_fast64_t last_batch_ns; /* monotonic; 0: none yet */
+};
+
+struct compute;
+
+struct compute_config {
+    const struct config *config;
+    const struct model_repository *repository;
+    const struct kernels *kernels;
+    batcher_done_fn *done; /* of every job, see batcher.h */
+    void *done_ctx;
+};
+
+/* Makes the queues and starts the batcher. 0, or -1 with a reason in *why. */
+int compute_create(const struct compute_config *config, struct compute **out, const char **why)
+    __attribute__((warn_unused_result));
+
+/* The registry must outlive the compute; worker i counts in shards[i]. Before the first job. */
+void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned first_shard);
+
+/* Runs or gives up what is queued, joins the workers. NULL is a no-op. */
+void compute_destroy(struct compute *c);
+
+struct batcher *compute_batcher(struct compute *c);
+const struct kernels *compute_kernels(const struct compute *c);
+size_t compute_workers_busy(const struct compute *c);
+
+size_t compute_queue_count(const struct compute *c);
+struct compute_queue *compute_queue_at(struct compute *c, size_t index);
+struct compute_queue *compute_queue_of_model(struct compute *c, const struct model *model);
+struct compute_queue *compute_queue_of_indicator(struct compute *c, enum compute_kind kind);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * indicators.h - POST /v1/indicators/{sma,ema,rsi}: body to job, job to answer.
+ *
+ *   Request    {"prices": [...], "period": 20} or {"series": [[...], ...], "period": 20}.
+ *   Answer     {"indicator":"sma","period":20,"values":[null,...,101.3]}, or an array
+ *              of such arrays. The warm-up is null. Numbers are the shortest text that
+ *              reads back the same double.
+ *   Threads    the loop's thread.
+ */
+#ifndef INDICATORS_H
+#define INDICATORS_H
+
+#include "api_error.h"
+#include "buffer.h"
+#include "compute.h"
+#include "job.h"
+#include "json_reader.h"
+
+struct indicator_limits {
+    size_t series_max;
+    size_t points_max; /* of all series together */
+};
+
+/* Fills in the job's series, period and output memory. */
+bool indicator_decode(struct json_reader *reader, const struct indicator_limits *limits,
+                      struct buffer *body, struct job *job, struct api_error *error);
+
+void indicator_encode(enum compute_kind kind, const struct job *job, struct buffer *answer);
+
+#endif

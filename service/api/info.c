@@ -1,0 +1,162 @@
+#include "info.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base.h"
+#include "page.h"
+#include "process_stats.h"
+
+static const char json_type[] = "application/json";
+
+void info_page(struct api_loop *loop, struct http_exchange *ex)
+{
+    (void)loop;
+    buffer_append(&ex->answer, page_html, page_html_bytes);
+    /* Everything the page needs is in it, and nothing else may run there. */
+    http_answer_header(ex,
+                       "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+                       "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+                       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    http_answer_header(ex, "X-Content-Type-Options: nosniff");
+    http_answer_header(ex, "Cache-Control: no-cache");
+    http_answer(ex, 200, "text/html; charset=utf-8");
+}
+
+static size_t queued_jobs(struct api *api)
+{
+    size_t jobs = 0;
+    for (size_t i = 0; i < compute_queue_count(api->compute); i++) {
+        struct batcher_queue_stats stats;
+        batcher_queue_stats(compute_batcher(api->compute),
+                            compute_queue_at(api->compute, i)->batcher_queue, &stats);
+        jobs += stats.jobs;
+    }
+    return jobs;
+}
+
+static size_t loaded_models(const struct api *api)
+{
+    size_t loaded = 0;
+    for (size_t i = 0; i < model_repository_count(api->repository); i++)
+        loaded += model_repository_entry(api->repository, i)->model != NULL;
+    return loaded;
+}
+
+void info_health(struct api_loop *loop, struct http_exchange *ex)
+{
+    struct api *api = loop->api;
+    buffer_append_format(
+        &ex->answer,
+        "{\"status\":\"%s\",\"version\":\"%s\",\"uptime_seconds\":%llu,"
+        "\"active_connections\":%zu,\"requests_in_flight\":%zu,\"jobs_queued\":%zu,"
+        "\"workers_busy\":%zu,\"workers\":%zu,\"models_loaded\":%zu,\"simd\":\"%s\"}\n",
+        atomic_load(&api->draining) ? "draining" : "ok", api->version,
+        (unsigned long long)((clock_now_ns() - api->started_ns) / NS_PER_S),
+        atomic_load(&api->connections), atomic_load(&api->in_flight), queued_jobs(api),
+        compute_workers_busy(api->compute), api->config->workers, loaded_models(api),
+        kernels_isa_str(compute_kernels(api->compute)->isa));
+    http_answer(ex, 200, json_type);
+}
+
+void info_live(struct api_loop *loop, struct http_exchange *ex)
+{
+    (void)loop;
+    buffer_append_str(&ex->answer, "{\"live\":true}\n");
+    http_answer(ex, 200, json_type);
+}
+
+void info_ready(struct api_loop *loop, struct http_exchange *ex)
+{
+    if (atomic_load(&loop->api->ready)) {
+        buffer_append_str(&ex->answer, "{\"ready\":true}\n");
+        http_answer(ex, 200, json_type);
+        return;
+    }
+    buffer_append_str(&ex->answer, "{\"ready\":false,\"error\":\"the server is shutting down\","
+                                   "\"code\":\"draining\"}\n");
+    http_answer(ex, 503, json_type);
+}
+
+void info_metrics(struct api_loop *loop, struct http_exchange *ex)
+{
+    struct api *api = loop->api;
+    struct http_slice accept = ex->request->headers[HTTP_HEADER_ACCEPT];
+    enum metrics_format format = metrics_negotiate(accept.at, accept.bytes);
+    process_stats_collect(api->metrics);
+    api_collect_gauges(api);
+    metrics_render(api->metrics, format, &ex->answer);
+    http_answer(ex, 200, metrics_content_type(format));
+}
+
+void info_models(struct api_loop *loop, struct http_exchange *ex)
+{
+    const struct model_repository *repository = loop->api->repository;
+    const char *separator = "";
+    buffer_append_str(&ex->answer, "{\"models\":[");
+    for (size_t i = 0; i < model_repository_count(repository); i++) {
+        const struct model_entry *entry = model_repository_entry(repository, i);
+        if (!entry->is_default)
+            continue;
+        buffer_append_str(&ex->answer, separator);
+        buffer_append_json_string(&ex->answer, entry->name, strlen(entry->name));
+        separator = ",";
+    }
+    buffer_append_str(&ex->answer, "]}\n");
+    http_answer(ex, 200, json_type);
+}
+
+static void append_tensor(struct buffer *out, const char *name, const size_t *shape, size_t rank)
+{
+    buffer_append_str(out, "[{\"name\":");
+    buffer_append_json_string(out, name, strlen(name));
+    buffer_append_str(out, ",\"datatype\":\"FP32\",\"shape\":[-1");
+    for (size_t i = 0; i < rank; i++)
+        buffer_append_format(out, ",%zu", shape[i]);
+    buffer_append_str(out, "]}]");
+}
+
+static void append_loaded(struct api *api, const struct model *model, struct buffer *out)
+{
+    const struct compute_queue *queue = compute_queue_of_model(api->compute, model);
+    size_t output_size = model_output_size(model);
+    buffer_append_str(out, ",\"inputs\":");
+    append_tensor(out, model_input_name(model), model_input_shape(model), model_input_rank(model));
+    buffer_append_str(out, ",\"outputs\":");
+    append_tensor(out, model_output_name(model), &output_size, 1);
+    buffer_append_format(out,
+                         ",\"parameters\":%zu,\"flops_per_row\":%llu,\"labels\":%zu,"
+                         "\"batching\":{\"max_batch_rows\":%zu,\"max_queue_rows\":%zu,"
+                         "\"max_delay_us\":%llu}",
+                         model_parameters(model), (unsigned long long)model_flops_per_row(model),
+                         model_labels_count(model), queue->limits.batch_rows_max,
+                         queue->limits.queue_rows_max,
+                         (unsigned long long)(queue->limits.delay_ns_max / NS_PER_US));
+}
+
+/* What KServe and TensorFlow Serving clients look for, in one object. */
+void info_model(struct api_loop *loop, struct http_exchange *ex, const struct model_entry *entry)
+{
+    struct buffer *out = &ex->answer;
+    bool loaded = entry->model != NULL;
+    buffer_append_str(out, "{\"name\":");
+    buffer_append_json_string(out, entry->name, strlen(entry->name));
+    buffer_append_format(out,
+                         ",\"ready\":%s,\"model_version_status\":[{\"version\":\"%s\",\"state\":"
+                         "\"%s\",\"status\":{\"error_code\":\"%s\",\"error_message\":",
+                         loaded ? "true" : "false", entry->version, loaded ? "AVAILABLE" : "END",
+                         loaded ? "OK" : "FAILED_PRECONDITION");
+    const char *reason = loaded ? "" : entry->error.text;
+    buffer_append_json_string(out, reason, strlen(reason));
+    buffer_append_str(out, "}}]");
+    if (loaded)
+        append_loaded(loop->api, entry->model, out);
+    buffer_append_str(out, "}\n");
+    http_answer(ex, 200, json_type);
+}
+
+void info_config(struct api_loop *loop, struct http_exchange *ex)
+{
+    config_to_json(loop->api->config, &ex->answer);
+    http_answer(ex, 200, json_type);
+}

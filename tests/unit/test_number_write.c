@@ -1,0 +1,389 @@
+/*
+ * test_number_write.c - shortest decimals: golden texts, and the three promises
+ * (reads back the same, nothing shorter does, nothing as short is closer) on many bits.
+ *
+ * NUMBER_WRITE_SEED chooses other random numbers; NUMBER_WRITE_ALL_F32=1 tries every float32.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number_write.h"
+
+enum {
+    ROUND_TRIPS = 2000000,
+    SHORTEST_SAMPLES = 100000
+};
+
+/* A text of the writer, terminated. */
+struct text {
+    char chars[NUMBER_F64_BYTES_MAX + 1];
+    size_t bytes;
+};
+
+static const char CANARY = '~';
+
+/* The writer must have kept to its room. */
+static void finish(struct text *text, size_t room)
+{
+    assert_true(text->bytes <= room);
+    assert_int_equal(text->chars[room], CANARY);
+    text->chars[text->bytes] = '\0';
+}
+
+static struct text write_f64(double value)
+{
+    struct text text;
+    memset(text.chars, CANARY, sizeof(text.chars));
+    text.bytes = number_write_f64(text.chars, value);
+    finish(&text, NUMBER_F64_BYTES_MAX);
+    return text;
+}
+
+static struct text write_f32(float value)
+{
+    struct text text;
+    memset(text.chars, CANARY, sizeof(text.chars));
+    text.bytes = number_write_f32(text.chars, value);
+    finish(&text, NUMBER_F32_BYTES_MAX);
+    return text;
+}
+
+static double f64_of(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static uint64_t bits_of_f64(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+static float f32_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static uint32_t bits_of_f32(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+/* SplitMix64: every 64-bit number once, in an order that looks random. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static uint64_t seed(void)
+{
+    const char *chosen = getenv("NUMBER_WRITE_SEED");
+    uint64_t value = chosen != NULL ? strtoull(chosen, NULL, 10) : 20261121;
+    print_message("NUMBER_WRITE_SEED=%llu\n", (unsigned long long)value);
+    return value;
+}
+
+struct golden_f64 {
+    double value;
+    const char *text;
+};
+
+static void f64_texts_are_golden(void **state)
+{
+    (void)state;
+    static const struct golden_f64 golden[] = {
+        {0.0, "0"},
+        {-0.0, "-0"},
+        {1.0, "1"},
+        {-1.0, "-1"},
+        {0.1, "0.1"},
+        {12.0, "12"},
+        {-3.5, "-3.5"},
+        {100.0, "100"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1.0 / 3.0, "0.3333333333333333"},
+        {2.0 / 3.0, "0.6666666666666666"},
+        {123456.789, "123456.789"},
+        {101.3, "101.3"},
+        {-1628.75, "-1628.75"},
+        /* The ends of the range. */
+        {5e-324, "5e-324"},
+        {1e-323, "1e-323"},
+        {1.5e-323, "1.5e-323"},
+        {2e-323, "2e-323"},
+        {4.4501477170144023e-308, "4.4501477170144023e-308"},
+        {4.450147717014403e-308, "4.450147717014403e-308"},
+        {2.2250738585072014e-308, "2.2250738585072014e-308"},
+        {2.225073858507201e-308, "2.225073858507201e-308"},
+        {1.7976931348623157e308, "1.7976931348623157e308"},
+        {-1.7976931348623157e308, "-1.7976931348623157e308"},
+        /* Whole numbers around 2^53, where the short cut for them ends. */
+        {9007199254740991.0, "9007199254740991"},
+        {9007199254740992.0, "9007199254740992"},
+        {9007199254740993.0, "9007199254740992"},
+        {9007199254740994.0, "9007199254740994"},
+        {4503599627370495.5, "4503599627370495.5"},
+        {1125899906842624.25, "1125899906842624.2"},
+        /* Powers of two, whose neighbour below is closer, and ties. */
+        {9.5367431640625e-7, "0.00000095367431640625"},
+        {2.98023223876953125e-8, "2.9802322387695312e-8"},
+        {5.764607523034235e39, "5.764607523034235e39"},
+        {1.152921504606847e40, "1.152921504606847e40"},
+        {1e23, "1e23"},
+        {9.999999999999999e22, "1e23"},
+        {8.41e21, "8.41e21"},
+        {2.0919495182368195e19, "2.0919495182368195e19"},
+        {9.409340012568248e18, "9.409340012568248e18"},
+        /* Where the form changes. */
+        {1e-7, "0.0000001"},
+        {1.2345678901234566e-7, "0.00000012345678901234566"},
+        {-1.2345678901234566e-7, "-0.00000012345678901234566"},
+        {9.999999999999998e-8, "9.999999999999998e-8"},
+        {1e-8, "1e-8"},
+        {1e-9, "1e-9"},
+        {1.5e-10, "1.5e-10"},
+        {0.001, "0.001"},
+        {1e15, "1000000000000000"},
+        {1e16, "1e16"},
+        {9999999999999998.0, "9999999999999998"},
+        {99999999999999984.0, "9.999999999999998e16"},
+        {1e17, "1e17"},
+        {123456789012345680.0, "1.2345678901234568e17"},
+        {1e21, "1e21"},
+        {1e22, "1e22"},
+        {1e100, "1e100"},
+        {1.5e300, "1.5e300"},
+        {-1.5e-300, "-1.5e-300"},
+        {(double)INFINITY, "null"},
+        {-(double)INFINITY, "null"},
+        {(double)NAN, "null"},
+        {-(double)NAN, "null"},
+    };
+    for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++)
+        assert_string_equal(write_f64(golden[i].value).chars, golden[i].text);
+}
+
+struct golden_f32 {
+    float value;
+    const char *text;
+};
+
+static void f32_texts_are_golden(void **state)
+{
+    (void)state;
+    static const struct golden_f32 golden[] = {
+        {0.0F, "0"},
+        {-0.0F, "-0"},
+        {1.0F, "1"},
+        {100.0F, "100"},
+        {0.1F, "0.1"},
+        {-3.5F, "-3.5"},
+        {0.3F, "0.3"},
+        {1.0F / 3.0F, "0.33333334"},
+        {16777216.0F, "16777216"},
+        {16777217.0F, "16777216"},
+        {33554432.0F, "33554432"},
+        {8388607.5F, "8388607.5"},
+        {1.0e-45F, "1e-45"},
+        {2.8e-45F, "3e-45"},
+        {1.17549435e-38F, "1.1754944e-38"},
+        {1.1754942e-38F, "1.1754942e-38"},
+        {3.4028235e38F, "3.4028235e38"},
+        {-3.4028235e38F, "-3.4028235e38"},
+        {1e-7F, "0.0000001"},
+        {-1.2345678e-7F, "-0.00000012345679"},
+        {1e-8F, "1e-8"},
+        {1e10F, "10000000000"},
+        {123456789.0F, "123456790"},
+        {9.9999998e16F, "1e17"},
+        {9.999999e16F, "9.999999e16"},
+        {2e17F, "2e17"},
+        {INFINITY, "null"},
+        {-INFINITY, "null"},
+        {NAN, "null"},
+    };
+    for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++)
+        assert_string_equal(write_f32(golden[i].value).chars, golden[i].text);
+}
+
+static void check_round_trip_f64(double value)
+{
+    struct text text = write_f64(value);
+    char *end;
+    double back = strtod(text.chars, &end);
+    if (bits_of_f64(back) != bits_of_f64(value) || *end != '\0')
+        fail_msg("%.17g became \"%s\", which reads as %.17g", value, text.chars, back);
+}
+
+static void check_round_trip_f32(float value)
+{
+    struct text text = write_f32(value);
+    char *end;
+    float back = strtof(text.chars, &end);
+    if (bits_of_f32(back) != bits_of_f32(value) || *end != '\0')
+        fail_msg("%.9g became \"%s\", which reads as %.9g", (double)value, text.chars,
+                 (double)back);
+}
+
+static void f64_reads_back_the_same(void **state)
+{
+    (void)state;
+    uint64_t random = seed();
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        double value = f64_of(next_random(&random));
+        if (isfinite(value))
+            check_round_trip_f64(value);
+    }
+}
+
+static void f32_reads_back_the_same(void **state)
+{
+    (void)state;
+    uint64_t random = seed();
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        float value = f32_of((uint32_t)next_random(&random));
+        if (isfinite(value))
+            check_round_trip_f32(value);
+    }
+}
+
+/* Every exponent with the significands at the borders of its range. */
+static void every_exponent_reads_back_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t exponent = 0; exponent < 0x7ff; exponent++)
+        for (uint64_t near = 0; near < 8; near++) {
+            uint64_t significand = near < 4 ? near : (UINT64_C(1) << 52) - 8 + near;
+            check_round_trip_f64(f64_of(exponent << 52 | significand));
+        }
+    for (uint32_t exponent = 0; exponent < 0xff; exponent++)
+        for (uint32_t near = 0; near < 2048; near++) {
+            uint32_t significand = near < 1024 ? near : (UINT32_C(1) << 23) - 2048 + near;
+            check_round_trip_f32(f32_of(exponent << 23 | significand));
+        }
+}
+
+static int count_significant(const char *text)
+{
+    int digits = 0, zeros = 0;
+    for (; *text != '\0' && *text != 'e'; text++) {
+        if (*text < '0' || *text > '9' || (digits == 0 && *text == '0'))
+            continue;
+        zeros = *text == '0' ? zeros + 1 : 0;
+        digits++;
+    }
+    return digits - zeros;
+}
+
+/*
+ * The nearest decimal with one digit less may not read back; the nearest with as many
+ * digits must be the text, if it reads back at all (at powers of two it may not). The
+ * C library prints and reads exactly, so it can be the judge; ties it breaks to even,
+ * as we do. Decimals as short as these are the same if they read the same in a wider
+ * format.
+ */
+static void check_shortest_f64(double value)
+{
+    struct text text = write_f64(value);
+    int digits = count_significant(text.chars);
+    char other[40];
+    if (digits > 1) {
+        snprintf(other, sizeof(other), "%.*e", digits - 2, value);
+        if (bits_of_f64(strtod(other, NULL)) == bits_of_f64(value))
+            fail_msg("%.17g became \"%s\", but \"%s\" is shorter", value, text.chars, other);
+    }
+    snprintf(other, sizeof(other), "%.*e", digits - 1, value);
+    bool reads_back = bits_of_f64(strtod(other, NULL)) == bits_of_f64(value);
+    if (reads_back && strtold(other, NULL) != strtold(text.chars, NULL))
+        fail_msg("%.17g became \"%s\", but \"%s\" is closer", value, text.chars, other);
+}
+
+static void check_shortest_f32(float value)
+{
+    struct text text = write_f32(value);
+    int digits = count_significant(text.chars);
+    char other[40];
+    if (digits > 1) {
+        snprintf(other, sizeof(other), "%.*e", digits - 2, (double)value);
+        if (bits_of_f32(strtof(other, NULL)) == bits_of_f32(value))
+            fail_msg("%.9g became \"%s\", but \"%s\" is shorter", (double)value, text.chars, other);
+    }
+    snprintf(other, sizeof(other), "%.*e", digits - 1, (double)value);
+    bool reads_back = bits_of_f32(strtof(other, NULL)) == bits_of_f32(value);
+    if (reads_back && bits_of_f64(strtod(other, NULL)) != bits_of_f64(strtod(text.chars, NULL)))
+        fail_msg("%.9g became \"%s\", but \"%s\" is closer", (double)value, text.chars, other);
+}
+
+static void no_shorter_or_closer_f64_reads_back(void **state)
+{
+    (void)state;
+    uint64_t random = seed();
+    for (int i = 0; i < SHORTEST_SAMPLES; i++) {
+        double value = f64_of(next_random(&random) & INT64_MAX);
+        if (isfinite(value) && value > 0)
+            check_shortest_f64(value);
+    }
+    for (int i = 0; i < SHORTEST_SAMPLES; i++) /* numbers as people write them */
+        check_shortest_f64((double)(1 + next_random(&random) % 100000000) / 1000);
+    for (int exponent = -1074; exponent <= 1023; exponent++)
+        check_shortest_f64(ldexp(1.0, exponent));
+}
+
+static void no_shorter_or_closer_f32_reads_back(void **state)
+{
+    (void)state;
+    uint64_t random = seed();
+    for (int i = 0; i < SHORTEST_SAMPLES; i++) {
+        float value = f32_of((uint32_t)next_random(&random) & INT32_MAX);
+        if (isfinite(value) && value > 0)
+            check_shortest_f32(value);
+    }
+    for (int i = 0; i < SHORTEST_SAMPLES; i++)
+        check_shortest_f32((float)(1 + next_random(&random) % 10000000) / 1000);
+    for (int exponent = -149; exponent <= 127; exponent++)
+        check_shortest_f32(ldexpf(1.0F, exponent));
+}
+
+static void every_f32_reads_back_the_same(void **state)
+{
+    (void)state;
+    if (getenv("NUMBER_WRITE_ALL_F32") == NULL)
+        skip();
+    /* The sign is only a character in front. */
+    for (uint32_t bits = 0; bits < UINT32_C(0x7f800000); bits++)
+        check_round_trip_f32(f32_of(bits));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(f64_texts_are_golden),
+        cmocka_unit_test(f32_texts_are_golden),
+        cmocka_unit_test(f64_reads_back_the_same),
+        cmocka_unit_test(f32_reads_back_the_same),
+        cmocka_unit_test(every_exponent_reads_back_the_same),
+        cmocka_unit_test(no_shorter_or_closer_f64_reads_back),
+        cmocka_unit_test(no_shorter_or_closer_f32_reads_back),
+        cmocka_unit_test(every_f32_reads_back_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
