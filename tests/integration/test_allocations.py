@@ -1,0 +1,60 @@
+"""Steady state allocates nothing per request: counted in the server, over every library it loads."""
+import os
+import struct
+import threading
+
+import pytest
+
+from jitney_client import request
+
+CONNECTIONS = 16
+REQUESTS = 200
+
+DIGIT = {"instances": [[0.5] * 64]}
+PRICES = {"prices": [100 + i % 7 * 0.25 for i in range(200)], "period": 14}
+
+
+@pytest.fixture
+def counter(tmp_path):
+    if os.environ["JITNEY_SANITIZE"]:
+        pytest.skip("a sanitizer has its own allocator")
+    path = tmp_path / "allocations"
+    path.write_bytes(bytes(8))
+    return path
+
+
+def allocations(path):
+    return struct.unpack("=Q", path.read_bytes()[:8])[0]
+
+
+def send_from_all(connections, message):
+    def send(connection):
+        for _ in range(REQUESTS):
+            connection.send(message)
+            assert connection.read_response().status == 200
+
+    threads = [threading.Thread(target=send, args=[connection]) for connection in connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("method, path, body", [
+    ("POST", "/v1/models/digits:predict", DIGIT),
+    ("POST", "/v1/indicators/rsi", PRICES),
+    ("GET", "/health", None),
+], ids=["predict", "rsi", "health"])
+def test_no_allocation_per_request(start, counter, method, path, body):
+    server = start(env={"LD_PRELOAD": os.environ["JITNEY_COUNT_ALLOCATIONS"],
+                        "JITNEY_TEST_ALLOCATIONS": str(counter)})
+    message = request(method, path, body)
+    connections = [server.connect() for _ in range(CONNECTIONS)]
+    send_from_all(connections, message)  # pools and buffers reach their size
+    before = allocations(counter)
+    assert before > 0, "nothing is counted: the library was not preloaded"
+    send_from_all(connections, message)
+    after = allocations(counter)
+    for connection in connections:
+        connection.close()
+    assert after - before == 0
