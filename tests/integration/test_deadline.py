@@ -4,6 +4,7 @@ import time
 import pytest
 
 from jitney_client import assert_error, request
+from jitney_server import wait_until
 
 PREDICT = "/v1/models/digits:predict"
 # One worker, and a batch that takes it for long: what comes then has to wait.
@@ -15,8 +16,9 @@ BUSY_BODY = b'{"instances":[' + b",".join([b"[" + b",".join([b"0"] * 1024) + b"]
 def keep_busy(server):
     """The only worker computes, for some hundred milliseconds."""
     connection = server.connect()
-    connection.send(request("POST", "/v1/models/wide:predict", BUSY_BODY))
-    server.wait_metric(1, "batcher_inflight_batches", model="wide")
+    with server.connect() as probe:
+        connection.send(request("POST", "/v1/models/wide:predict", BUSY_BODY))
+        wait_until(lambda: probe.ask("GET", "/health").json()["workers_busy"] == 1, "a busy worker")
     return connection
 
 
