@@ -383,7 +383,7 @@ static void on_request(void *ctx, struct http_exchange *ex)
         info_config(loop, ex);
         break;
     case ROUTE_NONE:
-        assert(!"a request without a route is answered in on_headers");
+        assert(false); /* answered in on_headers */
         break;
     }
 }

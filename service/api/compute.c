@@ -309,9 +309,11 @@ static size_t worker_memory_size(const struct compute *c)
 static int create_workers(struct compute *c)
 {
     size_t bytes = (worker_memory_size(c) * sizeof(float) + 63) & ~(size_t)63;
-    c->workers = calloc(c->workers_count, sizeof *c->workers);
+    /* calloc does not know of the alignment that keeps workers off each other's cache lines. */
+    c->workers = aligned_alloc(_Alignof(struct worker), c->workers_count * sizeof *c->workers);
     if (c->workers == NULL)
         return -1;
+    memset(c->workers, 0, c->workers_count * sizeof *c->workers);
     for (unsigned i = 0; i < c->workers_count; i++) {
         c->workers[i].memory = aligned_alloc(64, bytes);
         if (c->workers[i].memory == NULL)
