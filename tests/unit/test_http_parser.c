@@ -382,6 +382,10 @@ static void the_target_must_be_a_path_of_plain_bytes(void **state)
     static const struct row rows[] = {
         {"GET * HTTP/1.1\r\n" HOST "\r\n", BAD_TARGET, 0},
         {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", BAD_TARGET, 0},
+        {"GET  / HTTP/1.1\r\n" HOST "\r\n",
+         "400 line: more than one space in front of the request target\n", 0},
+        {"GET   / HTTP/1.1\r\n" HOST "\r\n",
+         "400 line: more than one space in front of the request target\n", 0},
         {"GET a HTTP/1.1\r\n" HOST "\r\n", BAD_LINE, 0},
         {"GET http://a HTTP/1.1\r\n" HOST "\r\n", "400 line: the request target has no path\n", 0},
         {"GET https://a/b HTTP/1.1\r\n" HOST "\r\n", BAD_TARGET, 0},
