@@ -86,6 +86,7 @@ struct http_server {
     const struct http_limits *limits;
     uv_timer_t sweep;
     uv_check_t tick;
+    uv_prepare_t before_poll;
     struct http_listener *listeners;
     struct http_conn *conns;
     struct http_conn *free_conns;

@@ -81,6 +81,7 @@ static void close_handles_when_done(struct http_server *server)
     server->closing_handles = true;
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&server->before_poll, on_handle_closed);
 }
 
 /* --- connections */
@@ -259,6 +260,14 @@ static void on_tick(uv_check_t *check)
         begin_stop(server);
 }
 
+/* What timers brought (a deadline's answer lets the next pipelined request in) must not
+ * wait until something else wakes the loop. */
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    struct http_server *server = prepare->data;
+    server->config.handler->on_tick(server->config.handler_ctx);
+}
+
 /* --- accepting */
 
 static bool count_connection(struct http_server *server)
@@ -355,12 +364,16 @@ int http_server_create(const struct http_server_config *config, struct http_serv
         rc = uv_check_init(config->loop, &server->tick);
     if (rc == 0)
         rc = uv_check_start(&server->tick, on_tick);
+    if (rc == 0)
+        rc = uv_prepare_init(config->loop, &server->before_poll);
+    if (rc == 0)
+        rc = uv_prepare_start(&server->before_poll, on_before_poll);
     if (rc != 0) { /* none of them can fail on Linux; nothing is registered when they do */
         free(server);
         return rc;
     }
-    server->sweep.data = server->tick.data = server;
-    server->handles = 2;
+    server->sweep.data = server->tick.data = server->before_poll.data = server;
+    server->handles = 3;
     *out = server;
     return 0;
 }

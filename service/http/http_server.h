@@ -52,7 +52,7 @@ struct http_handler {
     /* A request ended before it reached on_request; for counting. */
     void (*on_protocol_error)(void *ctx, enum http_protocol_error reason);
     void (*on_connection)(void *ctx, bool accepted);
-    /* All that this turn of the loop brought has been handed over. */
+    /* All that a phase of the loop brought has been handed over. */
     void (*on_tick)(void *ctx);
     void (*on_stopped)(void *ctx);
 };
