@@ -89,8 +89,8 @@ static char byte_before(const struct http_parser *p, const char *at, size_t dist
 static int on_url(llhttp_t *llhttp, const char *at, size_t bytes)
 {
     struct http_parser *p = parser_of(llhttp);
-    if (p->_target_bytes == 0 && bytes > 0 && byte_before(p, at, 2) == ' ')
-        return refuse_line(p, "more than one space in front of the request target");
+    if (p->_target_bytes == 0 && bytes > 0)
+        p->_target_spaced = byte_before(p, at, 2) == ' ';
     p->_target_bytes += bytes;
     if (count_request_line(p) != 0)
         return HPE_USER;
@@ -361,6 +361,8 @@ static int complete_head(struct http_parser *p)
     for (size_t i = 0; i < HTTP_HEADER_COUNT; i++)
         if (p->_values[i].lines > 0)
             req->headers[i] = trim(p->_head.data + p->_values[i].start, p->_values[i].bytes);
+    if (p->_target_spaced)
+        return refuse_line(p, "more than one space in front of the request target");
     if (llhttp_get_http_major(&p->_llhttp) == 0)
         return refuse_line(p, "HTTP/0.9 is not spoken here");
     if (llhttp_get_http_major(&p->_llhttp) != 1)
@@ -467,6 +469,7 @@ static void reset_message(struct http_parser *p)
     p->discard_body = p->in_body = false;
     p->body_bytes = 0;
     p->_target_bytes = p->_method_bytes = 0;
+    p->_target_spaced = false;
     p->_name_bytes = 0;
     p->_name_complete = false;
     p->_field = HTTP_HEADER_UNKNOWN;

@@ -102,6 +102,7 @@ struct http_parser {
     struct buffer *_body;
     struct buffer _head; /* target, then the values of known headers */
     size_t _target_bytes;
+    bool _target_spaced; /* more than one space stands in front of it */
     size_t _method_bytes;
     struct {
         size_t start;
