@@ -93,6 +93,7 @@ struct http_server {
     size_t free_count;
     size_t conns_count;
     size_t lingering_uncounted; /* refused connections that are still open */
+    size_t listeners_waiting;   /* for memory, to take a connection */
     size_t half_closed;         /* connections whose client shut its side and waits for an answer */
     size_t requests;            /* being handled */
     uint64_t sweep_ms;

@@ -24,6 +24,7 @@ struct http_listener {
     struct http_server *server;
     struct http_listener *next;
     bool admin;
+    bool waiting; /* libuv holds a connection that there was no memory for */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -171,7 +172,7 @@ void http_server_release(struct http_conn *conn)
     } else {
         free_conn(conn);
     }
-    if (server->conns_count == 0)
+    if (server->conns_count == 0 && server->listeners_waiting == 0)
         uv_timer_stop(&server->sweep);
     close_handles_when_done(server);
 }
@@ -185,6 +186,21 @@ static void set_sweep_period(struct http_server *server)
         uv_timer_set_repeat(&server->sweep, period_ms);
 }
 
+static void on_connection(uv_stream_t *stream, int status);
+
+/* libuv accepts nothing more on a listener whose last connection was not taken. */
+static void take_waiting(struct http_server *server)
+{
+    for (struct http_listener *listener = server->listeners;
+         listener != NULL && server->listeners_waiting > 0; listener = listener->next) {
+        if (!listener->waiting)
+            continue;
+        listener->waiting = false;
+        server->listeners_waiting--;
+        on_connection(&listener->uv.stream, 0);
+    }
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
@@ -195,6 +211,7 @@ static void on_sweep(uv_timer_t *timer)
         if (server->stopping_ns != 0)
             http_conn_close_if_idle(conn);
     }
+    take_waiting(server);
     set_sweep_period(server);
 }
 
@@ -242,6 +259,7 @@ static void begin_stop(struct http_server *server)
         uv_close(&listener->uv.handle, on_listener_closed);
     }
     server->listeners = NULL;
+    server->listeners_waiting = 0;
     for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
         next = conn->next;
         http_conn_close_if_idle(conn);
@@ -298,8 +316,12 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         return; /* the kernel gave up on this one; the next is told again */
     struct http_conn *conn = take_conn(server);
-    if (conn == NULL)
-        return; /* libuv keeps the socket and stops accepting until someone takes it */
+    if (conn == NULL) {
+        listener->waiting = true;
+        server->listeners_waiting++;
+        start_sweep(server);
+        return;
+    }
     link_conn(conn);
     conn->fresh = true;
     conn->exchange.admin = listener->admin;
