@@ -123,6 +123,24 @@ static void everything_else_is_refused(void **state)
     finish(&f);
 }
 
+/* The buffer is used again and again: what an earlier body left behind the text is not read. */
+static void a_body_ends_where_it_ends(void **state)
+{
+    static const char earlier[] = "{\"a\":123456789}                  ";
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    for (size_t bytes = 1; bytes < strlen("{\"a\":123456789}"); bytes++) {
+        assert_true(read_text(&f, earlier));
+        buffer_reset(&f.body, MIB);
+        f.body.bytes = bytes; /* the same bytes, but fewer */
+        memcpy(f.body.data, earlier, sizeof earlier);
+        assert_false(json_read_object(&f.reader, &f.body, &f.root, &f.error));
+        expect_error(&f.error, API_INVALID_JSON, "not valid JSON");
+    }
+    finish(&f);
+}
+
 static void numbers_below_the_smallest_are_zero(void **state)
 {
     (void)state;
@@ -311,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_object_is_read),
         cmocka_unit_test(everything_else_is_refused),
+        cmocka_unit_test(a_body_ends_where_it_ends),
         cmocka_unit_test(numbers_below_the_smallest_are_zero),
         cmocka_unit_test(a_number_longer_than_the_limit_is_refused_wherever_it_stands),
         cmocka_unit_test(bombs_are_refused_quickly),
