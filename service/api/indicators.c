@@ -80,10 +80,9 @@ static bool decode_one(yyjson_val *prices, const struct indicator_limits *limits
                         points, limits->points_max);
     if (!reserve(job, 1, points, error))
         return false;
-    size_t *offsets = job->_memory;
-    offsets[0] = 0;
-    offsets[1] = points;
-    return read_prices(prices, "prices", (double *)(uintptr_t)job->in_f64, error);
+    job->offsets[0] = 0;
+    job->offsets[1] = points;
+    return read_prices(prices, "prices", job->in_f64, error);
 }
 
 static bool decode_many(yyjson_val *series, const struct indicator_limits *limits, struct job *job,
@@ -110,14 +109,13 @@ static bool decode_many(yyjson_val *series, const struct indicator_limits *limit
                         points, limits->points_max);
     if (!reserve(job, rows, points, error))
         return false;
-    size_t *offsets = job->_memory;
-    offsets[0] = 0;
+    job->offsets[0] = 0;
     one = yyjson_arr_get_first(series);
     for (i = 0; i < rows; i++, one = unsafe_yyjson_get_next(one)) {
         snprintf(path, sizeof path, "series[%zu]", i);
-        if (!read_prices(one, path, (double *)(uintptr_t)job->in_f64 + offsets[i], error))
+        if (!read_prices(one, path, job->in_f64 + job->offsets[i], error))
             return false;
-        offsets[i + 1] = offsets[i] + yyjson_arr_size(one);
+        job->offsets[i + 1] = job->offsets[i] + yyjson_arr_size(one);
     }
     job->is_series = true;
     return true;
@@ -164,7 +162,7 @@ static void encode_values(const double *values, size_t n, struct buffer *answer)
     buffer_append(answer, "[", 1);
     for (size_t first = 0; first < n; first += PIECE) {
         size_t last = n - first < PIECE ? n : first + PIECE;
-        char *room = buffer_reserve(answer, PIECE * (NUMBER_F64_BYTES_MAX + 1));
+        char *room = buffer_reserve(answer, (size_t)PIECE * (NUMBER_F64_BYTES_MAX + 1));
         if (room == NULL)
             return;
         char *at = room;

@@ -31,12 +31,12 @@ struct job {
     const struct compute_queue *queue;
     uint64_t received_ns;
 
-    const float *in_f32; /* predict */
+    float *in_f32; /* predict */
     float *out_f32;
 
-    const double *in_f64; /* indicators */
+    double *in_f64; /* indicators */
     double *out_f64;
-    const size_t *offsets; /* rows + 1 of them */
+    size_t *offsets; /* rows + 1 of them */
     size_t period;
     bool is_series; /* the answer is an array of arrays */
 

@@ -181,11 +181,10 @@ static bool decode(const struct model *model, size_t instances_max, yyjson_val *
                         instances_max);
     if (!reserve(model, rows, job, error))
         return false;
-    float *out = job->_memory;
     yyjson_val *row = yyjson_arr_get_first(instances);
     for (size_t i = 0; i < rows; i++, row = unsafe_yyjson_get_next(row)) {
         struct place at = {.index = {i}, .depth = 1};
-        if (!read_row(model, row, &at, out + i * model_input_size(model), error))
+        if (!read_row(model, row, &at, job->in_f32 + i * model_input_size(model), error))
             return false;
     }
     return true;

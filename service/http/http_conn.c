@@ -305,10 +305,11 @@ void http_answer(struct http_exchange *ex, int status, const char *content_type)
     struct http_conn *conn = conn_of(ex);
     assert(conn->state == CONN_READING || conn->state == CONN_HANDLING);
     if (ex->answer.failed) {
+        static const char answer_failed[] = "there is no memory for the answer, or it is too large";
         /* The answer does not fit its bound or memory: say that instead. */
         buffer_reset(&ex->answer, 0);
         ex->_extra_bytes = 0;
-        http_answer_error(ex, 500, "execution_failed", "the answer is too large", 23);
+        http_answer_error(ex, 500, "execution_failed", answer_failed, sizeof answer_failed - 1);
         return;
     }
     conn->status = status;

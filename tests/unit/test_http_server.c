@@ -665,7 +665,8 @@ static void an_answer_that_does_not_fit_becomes_500(void **state)
     struct client c = connect_tcp(&f);
     send_text(&c, GET("/failed"));
     EXPECT_GOING(&c, 500,
-                 "{\"error\":\"the answer is too large\",\"code\":\"execution_failed\"}\n");
+                 "{\"error\":\"there is no memory for the answer, or it is too "
+                 "large\",\"code\":\"execution_failed\"}\n");
     expect_log(&f, "500");
     leave(&c);
     finish(&f);
