@@ -52,6 +52,7 @@ struct server {
     struct model_repository *repository;
     struct compute *compute;
     struct metrics *metrics;
+    struct selftest *selftest;
     struct api api;
     struct server_loop *loops;
     struct bound_listener listeners[LISTENERS_MAX];
@@ -317,7 +318,9 @@ static int create_metrics(struct server *server)
     }
     compute_set_metrics(server->compute, server->metrics, (unsigned)loops);
     describe_build(server);
-    return 0;
+    server->selftest =
+        selftest_create(compute_kernels(server->compute), server->metrics, server->log);
+    return server->selftest != NULL ? 0 : -1;
 }
 
 static int init_loop(struct server *server, size_t index)
@@ -418,6 +421,7 @@ static int start(struct server *server)
     server->api.repository = server->repository;
     server->api.compute = server->compute;
     server->api.metrics = server->metrics;
+    server->api.selftest = server->selftest;
     int rc = create_loops(server);
     if (rc == 0)
         rc = watch_signals(server);
@@ -485,6 +489,7 @@ int server_run(struct server *server)
     if (start_threads(server) != 0)
         return 1;
     say_listening(server);
+    selftest_start(server->selftest); /* it logs what becomes of it */
     run_loop(&server->loops[0]);
     for (size_t i = 1; i < server->config->io_threads; i++) {
         pthread_join(server->loops[i].thread, NULL);
@@ -533,6 +538,7 @@ void server_destroy(struct server *server)
     for (size_t i = 0; server->loops != NULL && i < server->config->io_threads; i++)
         destroy_loop(&server->loops[i]);
     free(server->loops);
+    selftest_destroy(server->selftest);
     metrics_destroy(server->metrics);
     model_repository_destroy(server->repository);
     free(server);

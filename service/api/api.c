@@ -382,6 +382,9 @@ static void on_request(void *ctx, struct http_exchange *ex)
     case ROUTE_CONFIG:
         info_config(loop, ex);
         break;
+    case ROUTE_SELFTEST:
+        info_selftest(loop, ex);
+        break;
     case ROUTE_NONE:
         assert(false); /* answered in on_headers */
         break;
@@ -572,13 +575,13 @@ static void on_abort(void *ctx, struct http_exchange *ex, enum http_abort why)
 static enum metrics_route metrics_route_of(enum route_id id)
 {
     static const enum metrics_route routes[] = {
-        [ROUTE_PAGE] = METRICS_ROUTE_PAGE,       [ROUTE_HEALTH] = METRICS_ROUTE_HEALTH,
-        [ROUTE_LIVE] = METRICS_ROUTE_LIVE,       [ROUTE_READY] = METRICS_ROUTE_READY,
-        [ROUTE_METRICS] = METRICS_ROUTE_METRICS, [ROUTE_MODELS] = METRICS_ROUTE_MODELS,
-        [ROUTE_MODEL] = METRICS_ROUTE_MODEL,     [ROUTE_PREDICT] = METRICS_ROUTE_PREDICT,
-        [ROUTE_SMA] = METRICS_ROUTE_INDICATOR,   [ROUTE_EMA] = METRICS_ROUTE_INDICATOR,
-        [ROUTE_RSI] = METRICS_ROUTE_INDICATOR,   [ROUTE_CONFIG] = METRICS_ROUTE_CONFIG,
-        [ROUTE_NONE] = METRICS_ROUTE_OTHER,
+        [ROUTE_PAGE] = METRICS_ROUTE_PAGE,         [ROUTE_HEALTH] = METRICS_ROUTE_HEALTH,
+        [ROUTE_LIVE] = METRICS_ROUTE_LIVE,         [ROUTE_READY] = METRICS_ROUTE_READY,
+        [ROUTE_METRICS] = METRICS_ROUTE_METRICS,   [ROUTE_MODELS] = METRICS_ROUTE_MODELS,
+        [ROUTE_MODEL] = METRICS_ROUTE_MODEL,       [ROUTE_PREDICT] = METRICS_ROUTE_PREDICT,
+        [ROUTE_SMA] = METRICS_ROUTE_INDICATOR,     [ROUTE_EMA] = METRICS_ROUTE_INDICATOR,
+        [ROUTE_RSI] = METRICS_ROUTE_INDICATOR,     [ROUTE_CONFIG] = METRICS_ROUTE_CONFIG,
+        [ROUTE_SELFTEST] = METRICS_ROUTE_SELFTEST, [ROUTE_NONE] = METRICS_ROUTE_OTHER,
     };
     return routes[id];
 }

@@ -32,6 +32,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "model_repository.h"
+#include "selftest.h"
 
 enum {
     API_TOKEN_BYTES_MAX = 256
@@ -43,6 +44,7 @@ struct api {
     const struct model_repository *repository;
     struct compute *compute;
     struct metrics *metrics;
+    struct selftest *selftest;
     struct log *log;
     uint64_t started_ns;
     const char *version;                   /* of jitney */

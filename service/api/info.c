@@ -160,3 +160,12 @@ void info_config(struct api_loop *loop, struct http_exchange *ex)
     config_to_json(loop->api->config, &ex->answer);
     http_answer(ex, 200, json_type);
 }
+
+void info_selftest(struct api_loop *loop, struct http_exchange *ex)
+{
+    struct selftest *test = loop->api->selftest;
+    bool measure = ex->request->method == HTTP_METHOD_POST;
+    int status = !measure ? 200 : selftest_start(test) ? 202 : 409;
+    selftest_report(test, &ex->answer);
+    http_answer(ex, status, json_type);
+}

@@ -15,6 +15,8 @@ void info_ready(struct api_loop *loop, struct http_exchange *ex);
 void info_metrics(struct api_loop *loop, struct http_exchange *ex);
 void info_models(struct api_loop *loop, struct http_exchange *ex);
 void info_model(struct api_loop *loop, struct http_exchange *ex, const struct model_entry *entry);
+/* GET: the last result. POST: measures again, off the request path; 202, or 409 while it runs. */
+void info_selftest(struct api_loop *loop, struct http_exchange *ex);
 void info_config(struct api_loop *loop, struct http_exchange *ex);
 
 #endif

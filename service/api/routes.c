@@ -24,11 +24,14 @@ static const struct fixed_route fixed_routes[] = {
     {"/v1/indicators/ema", ROUTE_EMA, METRICS_ROUTE_INDICATOR, POST_METHODS, false},
     {"/v1/indicators/rsi", ROUTE_RSI, METRICS_ROUTE_INDICATOR, POST_METHODS, false},
     {"/v1/config", ROUTE_CONFIG, METRICS_ROUTE_CONFIG, GET_METHODS, true},
+    {"/v1/selftest", ROUTE_SELFTEST, METRICS_ROUTE_SELFTEST, GET_METHODS | POST_METHODS, true},
 };
 
 static const char *allow_of(unsigned methods)
 {
-    return methods == POST_METHODS ? "POST" : "GET, HEAD";
+    if (methods == POST_METHODS)
+        return "POST";
+    return (methods & POST_METHODS) != 0 ? "GET, HEAD, POST" : "GET, HEAD";
 }
 
 static bool strip_prefix(struct http_slice *text, const char *prefix)

@@ -22,6 +22,7 @@ enum route_id {
     ROUTE_EMA,
     ROUTE_RSI,
     ROUTE_CONFIG,
+    ROUTE_SELFTEST,
     ROUTE_NONE,
 };
 

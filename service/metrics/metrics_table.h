@@ -23,6 +23,7 @@
     X(METRICS_ROUTE_MODEL,     "/v1/models/{model}")                 \
     X(METRICS_ROUTE_INDICATOR, "/v1/indicators/{indicator}")         \
     X(METRICS_ROUTE_CONFIG,    "/v1/config")                         \
+    X(METRICS_ROUTE_SELFTEST,  "/v1/selftest")                       \
     X(METRICS_ROUTE_HEALTH,    "/health")                            \
     X(METRICS_ROUTE_LIVE,      "/v2/health/live")                    \
     X(METRICS_ROUTE_READY,     "/v2/health/ready")                   \
@@ -38,6 +39,7 @@
 /* With the status itself; see metrics_code_index(). 499: the client went away. */
 #define METRICS_CODE_MAP(X)            \
     X(METRICS_CODE_200, "200", 200)    \
+    X(METRICS_CODE_202, "202", 202)    \
     X(METRICS_CODE_400, "400", 400)    \
     X(METRICS_CODE_401, "401", 401)    \
     X(METRICS_CODE_403, "403", 403)    \
@@ -155,6 +157,11 @@
     X(METRICS_ISA_AVX512, "avx512")            \
     X(METRICS_ISA_NEON,   "neon")
 
+/* What a speed-up is measured against. */
+#define METRICS_BASELINE_MAP(X)                \
+    X(METRICS_BASELINE_SCALAR, "scalar")       \
+    X(METRICS_BASELINE_PYTHON, "python")
+
 /* In the order of enum log_level. */
 #define METRICS_LEVEL_MAP(X)                   \
     X(METRICS_LEVEL_DEBUG, "debug")            \
@@ -178,6 +185,7 @@ enum metrics_action { METRICS_ACTION_MAP(METRICS_VALUE) METRICS_ACTION_COUNT };
 enum metrics_indicator { METRICS_INDICATOR_MAP(METRICS_VALUE) METRICS_INDICATOR_COUNT };
 enum metrics_error { METRICS_ERROR_MAP(METRICS_VALUE) METRICS_ERROR_COUNT };
 enum metrics_isa { METRICS_ISA_MAP(METRICS_VALUE) METRICS_ISA_COUNT };
+enum metrics_baseline { METRICS_BASELINE_MAP(METRICS_VALUE) METRICS_BASELINE_COUNT };
 enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
 #undef METRICS_VALUE
 
@@ -199,6 +207,7 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(INDICATOR,      "indicator")     \
     X(ERROR,          "error_type")    \
     X(ISA,            "isa")           \
+    X(BASELINE,       "baseline")      \
     X(LEVEL,          "level")
 
 /* MODEL is the one set that is known only at start; always a family's first label. */
@@ -384,6 +393,15 @@ enum metrics_label {
     X(COMPUTE_INFO, "compute_info",                                                                \
       INFO, NUMBER, NONE, NONE, NONE, NONE,                                                        \
       "Build and SIMD configuration; always 1.")                                                   \
+    X(COMPUTE_INDICATOR_SPEEDUP, "compute_indicator_speedup",                                      \
+      GAUGE, NUMBER, NONE, INDICATOR, BASELINE, NONE,                                              \
+      "Measured speed-up of the active kernel over the named baseline (self-test); NaN: not measured.")\
+    X(COMPUTE_INDICATOR_SPEEDUP_REFERENCE, "compute_indicator_speedup_reference",                  \
+      GAUGE, NUMBER, NONE, INDICATOR, BASELINE, NONE,                                              \
+      "Speed-up recorded at release time on this ISA; NaN: none was recorded.")                    \
+    X(COMPUTE_SELFTEST_TIMESTAMP_SECONDS, "compute_selftest_timestamp_seconds",                    \
+      GAUGE, SECONDS, NONE, NONE, NONE, NONE,                                                      \
+      "When the speed-up self-test last ran.")                                                     \
     X(COMPUTE_KERNEL_DISPATCH_TOTAL, "compute_kernel_dispatch_total",                              \
       COUNTER, NUMBER, NONE, ISA, NONE, NONE,                                                      \
       "Kernel calls by the ISA path taken.")                                                       \

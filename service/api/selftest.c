@@ -1,0 +1,179 @@
+#include "selftest.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base.h"
+#include "number_write.h"
+#include "speedup.h"
+
+struct selftest {
+    const struct kernels *kernels;
+    struct metrics *metrics;
+    struct log *log;
+    pthread_mutex_t mutex; /* guards the fields below */
+    pthread_t thread;
+    bool joinable; /* a thread was started and not joined yet */
+    bool running;
+    double measured_at_s; /* wall clock; 0: never */
+    struct speedups speedups;
+};
+
+static unsigned labels(enum metrics_indicator indicator, enum metrics_baseline baseline)
+{
+    return metrics_labels(METRICS_COMPUTE_INDICATOR_SPEEDUP, indicator, baseline, 0);
+}
+
+static void export_result(struct selftest *test)
+{
+    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++)
+        metrics_set(test->metrics, METRICS_COMPUTE_INDICATOR_SPEEDUP,
+                    labels((enum metrics_indicator)i, METRICS_BASELINE_SCALAR),
+                    test->speedups.ratio[i]);
+    metrics_set(test->metrics, METRICS_COMPUTE_SELFTEST_TIMESTAMP_SECONDS, 0, test->measured_at_s);
+}
+
+static void log_result(struct selftest *test)
+{
+    const double *ratio = test->speedups.ratio;
+    log_write(test->log, LOG_INFO, "kernels measured against their plain twins",
+              LOG_STR("isa", kernels_isa_str(test->kernels->isa)),
+              LOG_NUM("sma", ratio[METRICS_INDICATOR_SMA]),
+              LOG_NUM("ema", ratio[METRICS_INDICATOR_EMA]),
+              LOG_NUM("rsi", ratio[METRICS_INDICATOR_RSI]),
+              LOG_NUM("matmul", ratio[METRICS_INDICATOR_MATMUL]));
+}
+
+static void *run(void *arg)
+{
+    struct selftest *test = arg;
+    struct speedups speedups;
+    int rc = speedup_measure(test->kernels, SELFTEST_BUDGET_MS * NS_PER_MS, &speedups);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    pthread_mutex_lock(&test->mutex);
+    test->running = false;
+    if (rc == 0) {
+        test->speedups = speedups;
+        test->measured_at_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+        export_result(test);
+    }
+    pthread_mutex_unlock(&test->mutex);
+    if (rc == 0)
+        log_result(test);
+    else
+        log_write(test->log, LOG_WARN, "no memory to measure the kernels");
+    return NULL;
+}
+
+/* What has not been measured is not a number, rather than a speed-up of 0. */
+static void export_unmeasured(struct selftest *test)
+{
+    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++) {
+        enum metrics_indicator indicator = (enum metrics_indicator)i;
+        for (unsigned b = 0; b < METRICS_BASELINE_COUNT; b++) {
+            enum metrics_baseline baseline = (enum metrics_baseline)b;
+            metrics_set(test->metrics, METRICS_COMPUTE_INDICATOR_SPEEDUP,
+                        labels(indicator, baseline), NAN);
+            metrics_set(test->metrics, METRICS_COMPUTE_INDICATOR_SPEEDUP_REFERENCE,
+                        labels(indicator, baseline),
+                        baseline == METRICS_BASELINE_SCALAR
+                            ? speedup_reference(test->kernels->isa, indicator)
+                            : NAN);
+        }
+    }
+}
+
+struct selftest *selftest_create(const struct kernels *kernels, struct metrics *metrics,
+                                 struct log *log)
+{
+    struct selftest *test = calloc(1, sizeof *test);
+    if (test == NULL)
+        return NULL;
+    test->kernels = kernels;
+    test->metrics = metrics;
+    test->log = log;
+    pthread_mutex_init(&test->mutex, NULL);
+    export_unmeasured(test);
+    return test;
+}
+
+/* With the mutex held: an ended thread is joined, which does not wait. */
+static void join_ended(struct selftest *test)
+{
+    if (test->joinable)
+        pthread_join(test->thread, NULL);
+    test->joinable = false;
+}
+
+void selftest_destroy(struct selftest *test)
+{
+    if (test == NULL)
+        return;
+    join_ended(test); /* it may still be running, and takes the mutex: so not under it */
+    pthread_mutex_destroy(&test->mutex);
+    free(test);
+}
+
+/* Signals are for the main thread. */
+static int start_thread(struct selftest *test)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&test->thread, NULL, run, test);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0)
+        pthread_setname_np(test->thread, "jitney-selftest");
+    return rc;
+}
+
+bool selftest_start(struct selftest *test)
+{
+    pthread_mutex_lock(&test->mutex);
+    bool free_to_run = !test->running;
+    if (free_to_run) {
+        join_ended(test);
+        test->running = test->joinable = start_thread(test) == 0;
+    }
+    bool started = free_to_run && test->running;
+    pthread_mutex_unlock(&test->mutex);
+    return started;
+}
+
+/* JSON has no NaN: null. */
+static void append_number(struct buffer *out, double value)
+{
+    char text[NUMBER_F64_BYTES_MAX];
+    buffer_append(out, text, number_write_f64(text, value));
+}
+
+void selftest_report(struct selftest *test, struct buffer *out)
+{
+    static const char *const names[] = {
+        [METRICS_INDICATOR_SMA] = "sma",
+        [METRICS_INDICATOR_EMA] = "ema",
+        [METRICS_INDICATOR_RSI] = "rsi",
+        [METRICS_INDICATOR_MATMUL] = "matmul",
+    };
+    pthread_mutex_lock(&test->mutex);
+    bool measured = test->measured_at_s > 0;
+    buffer_append_format(out, "{\"running\":%s,\"measured_at\":", test->running ? "true" : "false");
+    append_number(out, measured ? test->measured_at_s : NAN);
+    buffer_append_format(out, ",\"isa\":\"%s\",\"speedups\":{",
+                         kernels_isa_str(test->kernels->isa));
+    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++) {
+        buffer_append_format(out, "%s\"%s\":{\"scalar\":", i > 0 ? "," : "", names[i]);
+        append_number(out, measured ? test->speedups.ratio[i] : NAN);
+        buffer_append_str(out, ",\"reference\":");
+        append_number(out, speedup_reference(test->kernels->isa, (enum metrics_indicator)i));
+        buffer_append_str(out, ",\"ns\":");
+        append_number(out, measured ? test->speedups.fast_ns[i] : NAN);
+        buffer_append_str(out, "}");
+    }
+    buffer_append_str(out, "}}\n");
+    pthread_mutex_unlock(&test->mutex);
+}
