@@ -15,7 +15,8 @@
 
 enum {
     LISTENERS_MAX = 2 * CONFIG_LISTENERS_MAX,
-    FDS_RESERVED = 64, /* for everything that is not a client's connection */
+    /* For listeners, loops and files, and for connections beyond the limit that read their 503. */
+    FDS_RESERVED = 96,
 };
 
 /* What loop 0 asks of a loop; each includes those before it. */
@@ -165,7 +166,8 @@ static void fit_connections(struct server *server)
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files); /* what it gives is asked next */
     getrlimit(RLIMIT_NOFILE, &files);
-    size_t room = files.rlim_cur > FDS_RESERVED + 1 ? (size_t)files.rlim_cur - FDS_RESERVED : 1;
+    size_t fds = (size_t)files.rlim_cur;
+    size_t room = fds > 2 * (size_t)FDS_RESERVED ? fds - FDS_RESERVED : fds / 2;
     if (server->limits.connections_max <= room)
         return;
     log_write(server->log, LOG_WARN, "fewer connections than configured: the limit of descriptors",
