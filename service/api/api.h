@@ -81,7 +81,4 @@ void api_loop_deinit(struct api_loop *loop);
 /* The `done` of compute_config: gives each job back to its loop. ctx is unused. */
 void api_jobs_done(void *ctx, struct batcher_job *list);
 
-/* Sets the gauges that are read rather than counted. Before each exposition. */
-void api_collect_gauges(struct api *api);
-
 #endif

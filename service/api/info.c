@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "account.h"
 #include "base.h"
 #include "page.h"
 #include "process_stats.h"
@@ -84,7 +85,7 @@ void info_metrics(struct api_loop *loop, struct http_exchange *ex)
     struct http_slice accept = ex->request->headers[HTTP_HEADER_ACCEPT];
     enum metrics_format format = metrics_negotiate(accept.at, accept.bytes);
     process_stats_collect(api->metrics);
-    api_collect_gauges(api);
+    account_gauges(api);
     metrics_render(api->metrics, format, &ex->answer);
     http_answer(ex, 200, metrics_content_type(format));
 }

@@ -1,0 +1,42 @@
+#include "exchange.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void exchange_set_route(struct http_exchange *ex, enum route_id id)
+{
+    ex->tag = (unsigned)id + 1;
+}
+
+enum route_id exchange_route(const struct http_exchange *ex)
+{
+    unsigned route = ex->tag & EXCHANGE_TAG_ROUTE;
+    return route == 0 ? ROUTE_NONE : (enum route_id)(route - 1);
+}
+
+bool exchange_is_compute(const struct http_exchange *ex)
+{
+    enum route_id id = exchange_route(ex);
+    return id == ROUTE_PREDICT || id == ROUTE_SMA || id == ROUTE_EMA || id == ROUTE_RSI;
+}
+
+void exchange_answer_error(struct api_loop *loop, struct http_exchange *ex,
+                           const struct api_error *error)
+{
+    const char *code = api_error_code(error->id);
+    if (exchange_is_compute(ex))
+        metrics_add(loop->shard, METRICS_COMPUTE_ERRORS_TOTAL, metrics_error_index(code), 1);
+    http_answer_error(ex, api_error_status(error->id), code, error->text, strlen(error->text));
+}
+
+void exchange_fail(struct api_loop *loop, struct http_exchange *ex, enum api_error_id id,
+                   const char *format, ...)
+{
+    struct api_error error = {.id = id};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error.text, sizeof error.text, format, args);
+    va_end(args);
+    exchange_answer_error(loop, ex, &error);
+}
