@@ -383,6 +383,7 @@ void config_destroy(struct config *config)
     for (size_t i = 0; i < config->queues_count; i++)
         free(config->queues[i].name);
     free(config->admin_token_file);
+    free(config->python_baseline);
     free(config->models_dir);
     free(config->isa);
     free(config);

@@ -80,6 +80,7 @@ struct config {
     size_t models_max;       /* 256 */
     size_t io_threads;       /* 1 */
     size_t workers;          /* resolved: the number of online cores when 0 was given */
+    char *python_baseline;   /* NULL: none; a program like tests/bench/baselines.py */
     char *isa;               /* "auto", "scalar", "avx2", ...: which kernels */
     uint64_t drain_delay_ns; /* 5 s */
     uint64_t drain_timeout_ns; /* 25 s */

@@ -43,6 +43,9 @@ static const struct setting settings[] = {
     {.key = "isa", .kind = SETTING_TEXT, .offset = AT(isa),
      .preset = "auto", .choices = "auto" KERNELS_ISA_MAP(CHOICE),
      .help = "kernels to compute with; auto: the best here"},
+    {.key = "python_baseline", .flag = "--python-baseline", .kind = SETTING_TEXT,
+     .offset = AT(python_baseline), .preset = "",
+     .help = "plain-Python loops to compare the kernels with"},
 
     {.key = "drain.delay", .flag = "--drain-delay", .kind = SETTING_DURATION,
      .offset = AT(drain_delay_ns), .preset = "5s", .min = 0, .max = HOUR,

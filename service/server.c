@@ -321,7 +321,8 @@ static int create_metrics(struct server *server)
     compute_set_metrics(server->compute, server->metrics, (unsigned)loops);
     describe_build(server);
     server->selftest =
-        selftest_create(compute_kernels(server->compute), server->metrics, server->log);
+        selftest_create(compute_kernels(server->compute), server->config->python_baseline,
+                        server->metrics, server->log);
     return server->selftest != NULL ? 0 : -1;
 }
 

@@ -1,25 +1,31 @@
 #include "selftest.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base.h"
 #include "number_write.h"
+#include "python_baseline.h"
 #include "speedup.h"
 
 struct selftest {
     const struct kernels *kernels;
+    const char *python_baseline; /* NULL: none */
     struct metrics *metrics;
     struct log *log;
+    atomic_bool ending;    /* the server does not wait for Python */
     pthread_mutex_t mutex; /* guards the fields below */
     pthread_t thread;
     bool joinable; /* a thread was started and not joined yet */
     bool running;
     double measured_at_s; /* wall clock; 0: never */
     struct speedups speedups;
+    double python_ratio[METRICS_INDICATOR_COUNT]; /* NaN: not measured */
 };
 
 static unsigned labels(enum metrics_indicator indicator, enum metrics_baseline baseline)
@@ -29,10 +35,13 @@ static unsigned labels(enum metrics_indicator indicator, enum metrics_baseline b
 
 static void export_result(struct selftest *test)
 {
-    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++)
+    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++) {
+        enum metrics_indicator indicator = (enum metrics_indicator)i;
         metrics_set(test->metrics, METRICS_COMPUTE_INDICATOR_SPEEDUP,
-                    labels((enum metrics_indicator)i, METRICS_BASELINE_SCALAR),
-                    test->speedups.ratio[i]);
+                    labels(indicator, METRICS_BASELINE_SCALAR), test->speedups.ratio[i]);
+        metrics_set(test->metrics, METRICS_COMPUTE_INDICATOR_SPEEDUP,
+                    labels(indicator, METRICS_BASELINE_PYTHON), test->python_ratio[i]);
+    }
     metrics_set(test->metrics, METRICS_COMPUTE_SELFTEST_TIMESTAMP_SECONDS, 0, test->measured_at_s);
 }
 
@@ -47,17 +56,44 @@ static void log_result(struct selftest *test)
               LOG_NUM("matmul", ratio[METRICS_INDICATOR_MATMUL]));
 }
 
+static void measure_python(struct selftest *test, const struct speedups *speedups,
+                           double *python_ratio)
+{
+    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++)
+        python_ratio[i] = NAN;
+    if (test->python_baseline == NULL)
+        return;
+    struct python_baseline baseline;
+    const char *why;
+    if (python_baseline_measure(test->python_baseline, SPEEDUP_POINTS, &test->ending, &baseline,
+                                &why) != 0) {
+        log_write(test->log, LOG_WARN, "the Python baseline could not be measured",
+                  LOG_STR("program", test->python_baseline), LOG_STR("reason", why));
+        return;
+    }
+    for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++)
+        python_ratio[i] = baseline.seconds[i] * 1e9 / speedups->fast_ns[i];
+    log_write(test->log, LOG_INFO, "kernels measured against plain Python",
+              LOG_NUM("sma", python_ratio[METRICS_INDICATOR_SMA]),
+              LOG_NUM("ema", python_ratio[METRICS_INDICATOR_EMA]),
+              LOG_NUM("rsi", python_ratio[METRICS_INDICATOR_RSI]));
+}
+
 static void *run(void *arg)
 {
     struct selftest *test = arg;
     struct speedups speedups;
+    double python_ratio[METRICS_INDICATOR_COUNT];
     int rc = speedup_measure(test->kernels, SELFTEST_BUDGET_MS * NS_PER_MS, &speedups);
+    if (rc == 0)
+        measure_python(test, &speedups, python_ratio);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     pthread_mutex_lock(&test->mutex);
     test->running = false;
     if (rc == 0) {
         test->speedups = speedups;
+        memcpy(test->python_ratio, python_ratio, sizeof python_ratio);
         test->measured_at_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
         export_result(test);
     }
@@ -87,13 +123,14 @@ static void export_unmeasured(struct selftest *test)
     }
 }
 
-struct selftest *selftest_create(const struct kernels *kernels, struct metrics *metrics,
-                                 struct log *log)
+struct selftest *selftest_create(const struct kernels *kernels, const char *python_baseline,
+                                 struct metrics *metrics, struct log *log)
 {
     struct selftest *test = calloc(1, sizeof *test);
     if (test == NULL)
         return NULL;
     test->kernels = kernels;
+    test->python_baseline = python_baseline;
     test->metrics = metrics;
     test->log = log;
     pthread_mutex_init(&test->mutex, NULL);
@@ -113,6 +150,7 @@ void selftest_destroy(struct selftest *test)
 {
     if (test == NULL)
         return;
+    atomic_store(&test->ending, true);
     join_ended(test); /* it may still be running, and takes the mutex: so not under it */
     pthread_mutex_destroy(&test->mutex);
     free(test);
@@ -170,6 +208,8 @@ void selftest_report(struct selftest *test, struct buffer *out)
         append_number(out, measured ? test->speedups.ratio[i] : NAN);
         buffer_append_str(out, ",\"reference\":");
         append_number(out, speedup_reference(test->kernels->isa, (enum metrics_indicator)i));
+        buffer_append_str(out, ",\"python\":");
+        append_number(out, measured ? test->python_ratio[i] : NAN);
         buffer_append_str(out, ",\"ns\":");
         append_number(out, measured ? test->speedups.fast_ns[i] : NAN);
         buffer_append_str(out, "}");

@@ -64,7 +64,7 @@ static void selftest_exports_what_it_measures_and_nothing_before(void **state)
     struct metrics *m;
     assert_int_equal(metrics_create(&config, &m), 0);
     kernels_blas_single_thread();
-    struct selftest *test = selftest_create(kernels_best(), m, NULL);
+    struct selftest *test = selftest_create(kernels_best(), NULL, m, NULL);
     assert_non_null(test);
     assert_true(isnan(speedup_of(m, METRICS_INDICATOR_SMA, METRICS_BASELINE_SCALAR)));
 
