@@ -45,15 +45,21 @@ static void export_result(struct selftest *test)
     metrics_set(test->metrics, METRICS_COMPUTE_SELFTEST_TIMESTAMP_SECONDS, 0, test->measured_at_s);
 }
 
+/* More digits than a repetition would give again say nothing. */
+static double to_tenths(double ratio)
+{
+    return round(ratio * 10) / 10;
+}
+
 static void log_result(struct selftest *test)
 {
     const double *ratio = test->speedups.ratio;
     log_write(test->log, LOG_INFO, "kernels measured against their plain twins",
               LOG_STR("isa", kernels_isa_str(test->kernels->isa)),
-              LOG_NUM("sma", ratio[METRICS_INDICATOR_SMA]),
-              LOG_NUM("ema", ratio[METRICS_INDICATOR_EMA]),
-              LOG_NUM("rsi", ratio[METRICS_INDICATOR_RSI]),
-              LOG_NUM("matmul", ratio[METRICS_INDICATOR_MATMUL]));
+              LOG_NUM("sma", to_tenths(ratio[METRICS_INDICATOR_SMA])),
+              LOG_NUM("ema", to_tenths(ratio[METRICS_INDICATOR_EMA])),
+              LOG_NUM("rsi", to_tenths(ratio[METRICS_INDICATOR_RSI])),
+              LOG_NUM("matmul", to_tenths(ratio[METRICS_INDICATOR_MATMUL])));
 }
 
 static void measure_python(struct selftest *test, const struct speedups *speedups,
@@ -74,9 +80,9 @@ static void measure_python(struct selftest *test, const struct speedups *speedup
     for (unsigned i = 0; i < METRICS_INDICATOR_COUNT; i++)
         python_ratio[i] = baseline.seconds[i] * 1e9 / speedups->fast_ns[i];
     log_write(test->log, LOG_INFO, "kernels measured against plain Python",
-              LOG_NUM("sma", python_ratio[METRICS_INDICATOR_SMA]),
-              LOG_NUM("ema", python_ratio[METRICS_INDICATOR_EMA]),
-              LOG_NUM("rsi", python_ratio[METRICS_INDICATOR_RSI]));
+              LOG_NUM("sma", to_tenths(python_ratio[METRICS_INDICATOR_SMA])),
+              LOG_NUM("ema", to_tenths(python_ratio[METRICS_INDICATOR_EMA])),
+              LOG_NUM("rsi", to_tenths(python_ratio[METRICS_INDICATOR_RSI])));
 }
 
 static void *run(void *arg)
