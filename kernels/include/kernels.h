@@ -35,6 +35,14 @@ enum kernels_isa {
     KERNELS_ISA_COUNT
 };
 
+/* What a packed dense layer does to its sums. */
+enum kernels_activation {
+    KERNELS_NO_ACTIVATION,
+    KERNELS_RELU,
+    KERNELS_SIGMOID,
+    KERNELS_TANH
+};
+
 /* "avx2". Static; do not free. */
 const char *kernels_isa_str(enum kernels_isa isa);
 
@@ -60,6 +68,20 @@ const char *kernels_isa_str(enum kernels_isa isa);
  * Dense. out[r][o] = sum over i of in[r][i] * weights[i][o], plus bias[o] unless
  * bias is NULL. With rows == 1 this is a matrix-vector product.
  *
+ * Packed dense. The same sums over weights that dense_pack() has arranged for this
+ * table, with the activation done on the way:
+ *     float *packed = aligned_alloc(64, round_up(64, 4 * k->dense_packed_size(in, out)));
+ *     k->dense_pack(weights, in, out, packed);           once, at load
+ *     k->dense_packed_f32(x, packed, bias, KERNELS_RELU, rows, in, out, y);
+ *   dense_packed_size  in floats; columns are rounded up to whole vectors (10 are 16).
+ *   Alignment          `packed` at 64 bytes, or it is slower; the rest as it comes.
+ *   Padding            only inside `packed`. Nothing is read or written beyond
+ *                      in[rows][in], bias[out] and out[rows][out].
+ *   Rows               each is computed as if it were alone: its result has the
+ *                      same bits in every batch.
+ *   Threads            none of dense_f32's restrictions: no OpenBLAS in it.
+ * Packed weights are of no use to another table.
+ *
  * Activations work in place on `n` elements; softmax on each row of `rows` x
  * `cols`, shifted by the row's maximum.
  */
@@ -72,6 +94,12 @@ struct kernels {
     void (*dense_f32)(const float *restrict in, const float *restrict weights,
                       const float *restrict bias, size_t rows, size_t in_size, size_t out_size,
                       float *restrict out);
+    size_t (*dense_packed_size)(size_t in_size, size_t out_size);
+    void (*dense_pack)(const float *restrict weights, size_t in_size, size_t out_size,
+                       float *restrict packed);
+    void (*dense_packed_f32)(const float *restrict in, const float *restrict packed,
+                             const float *restrict bias, enum kernels_activation activation,
+                             size_t rows, size_t in_size, size_t out_size, float *restrict out);
     void (*relu_f32)(float *x, size_t n);
     void (*sigmoid_f32)(float *x, size_t n);
     void (*tanh_f32)(float *x, size_t n);

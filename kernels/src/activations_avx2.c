@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 
+#include "lanes_avx2.h"
 #include "variants.h"
 
 #define FLOATS_PER_VECTOR 8
@@ -17,13 +18,6 @@
 #define LN2_HIGH 0.693359375F
 #define LN2_LOW -0.000212194440F
 #define LOG2_E 1.44269504F
-
-/* The first `count` lanes of eight; all of them from 8 on. */
-static inline __m256i first_lanes(size_t count)
-{
-    const int lanes = count < FLOATS_PER_VECTOR ? (int)count : FLOATS_PER_VECTOR;
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
 
 /* 2^n for integers n from -126 to 127. */
 static inline __m256 power_of_two(__m256i n)

@@ -14,6 +14,9 @@ static const struct kernels scalar_table = {
     .ema_f64 = ema_f64_ref,
     .rsi_f64 = rsi_f64_ref,
     .dense_f32 = dense_f32_ref,
+    .dense_packed_size = dense_packed_size_ref,
+    .dense_pack = dense_pack_ref,
+    .dense_packed_f32 = dense_packed_f32_ref,
     .relu_f32 = relu_f32_ref,
     .sigmoid_f32 = sigmoid_f32_ref,
     .tanh_f32 = tanh_f32_ref,
@@ -28,6 +31,9 @@ static const struct kernels portable_table = {
     .ema_f64 = ema_f64_ref,
     .rsi_f64 = rsi_f64_ref,
     .dense_f32 = dense_f32_blas,
+    .dense_packed_size = dense_packed_size_ref,
+    .dense_pack = dense_pack_ref,
+    .dense_packed_f32 = dense_packed_f32_ref,
     .relu_f32 = relu_f32_ref,
     .sigmoid_f32 = sigmoid_f32_ref,
     .tanh_f32 = tanh_f32_ref,
@@ -42,6 +48,9 @@ static const struct kernels avx2_table = {
     .ema_f64 = ema_f64_avx2,
     .rsi_f64 = rsi_f64_avx2,
     .dense_f32 = dense_f32_blas,
+    .dense_packed_size = dense_packed_size_avx2,
+    .dense_pack = dense_pack_avx2,
+    .dense_packed_f32 = dense_packed_f32_avx2,
     .relu_f32 = relu_f32_avx2,
     .sigmoid_f32 = sigmoid_f32_avx2,
     .tanh_f32 = tanh_f32_avx2,
@@ -62,6 +71,38 @@ static const struct kernels *avx2_if_supported(void)
 }
 #endif
 
+#ifdef KERNELS_HAVE_AVX512
+/* The indicators gain nothing from wider vectors; RSI waits for the divider. */
+static const struct kernels avx512_table = {
+    .isa = KERNELS_AVX512,
+    .simd_bits = 512,
+    .sma_f64 = sma_f64_avx2,
+    .ema_f64 = ema_f64_avx2,
+    .rsi_f64 = rsi_f64_avx2,
+    .dense_f32 = dense_f32_blas,
+    .dense_packed_size = dense_packed_size_avx512,
+    .dense_pack = dense_pack_avx512,
+    .dense_packed_f32 = dense_packed_f32_avx512,
+    .relu_f32 = relu_f32_avx512,
+    .sigmoid_f32 = sigmoid_f32_avx512,
+    .tanh_f32 = tanh_f32_avx512,
+    .softmax_f32 = softmax_f32_avx512,
+};
+
+static const struct kernels *avx512_if_supported(void)
+{
+    if (avx2_if_supported() != NULL && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512dq"))
+        return &avx512_table;
+    return NULL;
+}
+#else
+static const struct kernels *avx512_if_supported(void)
+{
+    return NULL;
+}
+#endif
+
 const struct kernels *kernels_for(enum kernels_isa isa)
 {
     switch (isa) {
@@ -70,6 +111,7 @@ const struct kernels *kernels_for(enum kernels_isa isa)
     case KERNELS_AVX2:
         return avx2_if_supported();
     case KERNELS_AVX512:
+        return avx512_if_supported();
     case KERNELS_NEON:
     case KERNELS_ISA_COUNT:
         return NULL;

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "kernels.h"
+
 /*
  * RSI is 0 when the averages together are below this. They halve every few
  * values of a flat series; without a floor the last bits of denormal numbers
@@ -31,11 +33,23 @@
                              const float *restrict bias, size_t rows, size_t in_size, \
                              size_t out_size, float *restrict out)
 
+#define DECLARE_DENSE_PACKED(isa)                                                               \
+    size_t dense_packed_size_##isa(size_t in_size, size_t out_size);                            \
+    void dense_pack_##isa(const float *restrict weights, size_t in_size, size_t out_size,       \
+                          float *restrict packed);                                              \
+    void dense_packed_f32_##isa(const float *restrict in, const float *restrict packed,         \
+                                const float *restrict bias, enum kernels_activation activation, \
+                                size_t rows, size_t in_size, size_t out_size, float *restrict out)
+
 DECLARE_INDICATORS(ref);
 DECLARE_INDICATORS(avx2);
 DECLARE_ACTIVATIONS(ref);
 DECLARE_ACTIVATIONS(avx2);
+DECLARE_ACTIVATIONS(avx512);
 DECLARE_DENSE(ref);
 DECLARE_DENSE(blas);
+DECLARE_DENSE_PACKED(ref);
+DECLARE_DENSE_PACKED(avx2);
+DECLARE_DENSE_PACKED(avx512);
 
 #endif

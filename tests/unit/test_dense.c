@@ -74,14 +74,19 @@ static void check_output(const struct layer *l, size_t row, size_t col)
                  l->in_size, l->out_size, l->bias != NULL, row, col, got, sum);
 }
 
+static void check_outputs(const struct layer *l)
+{
+    for (size_t row = 0; row < l->rows; row++)
+        for (size_t col = 0; col < l->out_size; col++)
+            check_output(l, row, col);
+}
+
 static void check_layer(const struct kernels *table, size_t rows, size_t in_size, size_t out_size,
                         bool with_bias)
 {
     struct layer l = layer_create(rows, in_size, out_size, with_bias);
     table->dense_f32(l.in, l.weights, l.bias, rows, in_size, out_size, l.out);
-    for (size_t row = 0; row < rows; row++)
-        for (size_t col = 0; col < out_size; col++)
-            check_output(&l, row, col);
+    check_outputs(&l);
     layer_destroy(&l);
 }
 
@@ -139,6 +144,120 @@ static void the_old_output_is_overwritten_even_if_nan(void **state)
             if (out[i] != in[i])
                 fail_msg("%s, %zu rows, [%zu]: got %g, want %g", kernels_isa_str(table->isa), rows,
                          i, (double)out[i], (double)in[i]);
+    }
+}
+
+/* --- packed weights */
+
+static float *pack(const struct kernels *table, const struct layer *l)
+{
+    const size_t bytes = table->dense_packed_size(l->in_size, l->out_size) * sizeof(float);
+    float *packed = aligned_alloc(64, (bytes + 64) / 64 * 64);
+    assert_non_null(packed);
+    table->dense_pack(l->weights, l->in_size, l->out_size, packed);
+    return packed;
+}
+
+static void run_packed(const struct kernels *table, const struct layer *l, const float *packed,
+                       enum kernels_activation activation, float *out)
+{
+    table->dense_packed_f32(l->in, packed, l->bias, activation, l->rows, l->in_size, l->out_size,
+                            out);
+}
+
+static void assert_same_bits(const struct kernels *table, const struct layer *l, const char *what,
+                             const float *got, const float *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(got + i, want + i, sizeof *got) != 0)
+            fail_msg("%s, %zu rows, %zu to %zu, %s [%zu]: got %.9g, want %.9g",
+                     kernels_isa_str(table->isa), l->rows, l->in_size, l->out_size, what, i,
+                     (double)got[i], (double)want[i]);
+}
+
+/* The sums are in l->out; fused or by itself, an activation gives the same bits. */
+static void check_activations(const struct kernels *table, const struct layer *l,
+                              const float *packed)
+{
+    void (*const alone[])(float *, size_t) = {
+        [KERNELS_RELU] = table->relu_f32,
+        [KERNELS_SIGMOID] = table->sigmoid_f32,
+        [KERNELS_TANH] = table->tanh_f32,
+    };
+    const size_t n = l->rows * l->out_size;
+    for (unsigned a = KERNELS_RELU; a <= KERNELS_TANH; a++) {
+        float *fused = random_floats(n, 5);
+        float *want = random_floats(n, 6);
+        memcpy(want, l->out, n * sizeof *want);
+        alone[a](want, n);
+        run_packed(table, l, packed, (enum kernels_activation)a, fused);
+        assert_same_bits(table, l, "activated", fused, want, n);
+        free(fused);
+        free(want);
+    }
+}
+
+/* Each row of the batch is what it is alone. */
+static void check_rows_alone(const struct kernels *table, const struct layer *l,
+                             const float *packed)
+{
+    float *out = random_floats(l->out_size, 7);
+    struct layer row = *l;
+    row.rows = 1;
+    for (size_t r = 0; r < l->rows; r++) {
+        row.in = l->in + r * l->in_size;
+        run_packed(table, &row, packed, KERNELS_NO_ACTIVATION, out);
+        assert_same_bits(table, l, "a row alone", l->out + r * l->out_size, out, l->out_size);
+    }
+    free(out);
+}
+
+static void check_packed(const struct kernels *table, size_t rows, size_t in_size, size_t out_size,
+                         bool with_bias)
+{
+    struct layer l = layer_create(rows, in_size, out_size, with_bias);
+    float *packed = pack(table, &l);
+    run_packed(table, &l, packed, KERNELS_NO_ACTIVATION, l.out);
+    check_outputs(&l);
+    check_activations(table, &l, packed);
+    check_rows_alone(table, &l, packed);
+    free(packed);
+    layer_destroy(&l);
+}
+
+static void packed_layers_of_every_shape_agree_with_double_precision(void **state)
+{
+    (void)state;
+    static const size_t in_sizes[] = {0, 1, 2, 3, 7, 17, 130};
+    static const size_t out_sizes[] = {0, 1, 7, 8, 10, 16, 17, 33, 48, 63, 64, 65, 128, 203};
+    FOR_EACH_TABLE(table)
+    for (size_t rows = 0; rows <= 17; rows++)
+        for (size_t i = 0; i < COUNT_OF(in_sizes); i++)
+            for (size_t o = 0; o < COUNT_OF(out_sizes); o++)
+                check_packed(table, rows, in_sizes[i], out_sizes[o], (rows + i + o) % 2 == 0);
+}
+
+/* NaN * 0 in the padding would be NaN; the columns beside it must not see it. */
+static void what_memory_held_does_not_reach_packed_results(void **state)
+{
+    (void)state;
+    FOR_EACH_TABLE(table)
+    {
+        struct layer l = layer_create(3, 5, 10, true);
+        const size_t size = table->dense_packed_size(5, 10);
+        float *packed = aligned_alloc(64, (size * sizeof *packed + 63) / 64 * 64);
+        assert_non_null(packed);
+        for (size_t i = 0; i < size; i++)
+            packed[i] = NAN;
+        for (size_t i = 0; i < 30; i++)
+            l.out[i] = NAN;
+        table->dense_pack(l.weights, 5, 10, packed);
+        for (size_t i = 0; i < size; i++)
+            assert_true(packed[i] == packed[i]);
+        run_packed(table, &l, packed, KERNELS_NO_ACTIVATION, l.out);
+        check_outputs(&l);
+        free(packed);
+        layer_destroy(&l);
     }
 }
 
@@ -211,6 +330,8 @@ int main(void)
         cmocka_unit_test(every_shape_agrees_with_double_precision),
         cmocka_unit_test(the_portable_dense_layer_agrees_too),
         cmocka_unit_test(the_old_output_is_overwritten_even_if_nan),
+        cmocka_unit_test(packed_layers_of_every_shape_agree_with_double_precision),
+        cmocka_unit_test(what_memory_held_does_not_reach_packed_results),
         cmocka_unit_test(many_threads_at_once_get_what_one_gets),
         cmocka_unit_test(blas_describes_itself),
     };

@@ -261,6 +261,43 @@ static void dense_agrees_between_fences(void **state)
     fenced_destroy(&out);
 }
 
+/* The same over packed weights, in place of the plain ones. */
+static void packed_dense_agrees_between_fences(void **state)
+{
+    (void)state;
+    struct fenced in = fenced_create();
+    struct fenced packed = fenced_create();
+    struct fenced bias = fenced_create();
+    struct fenced out = fenced_create();
+    float weights[41 * 41];
+    float want[9 * 70];
+    FOR_EACH_TABLE(table)
+    for (size_t rows = 0; rows <= 9; rows++)
+        for (size_t size = 1; size <= 70; size++) {
+            const size_t ins = 1 + 70 % size % 23;
+            float *x = fenced_array(&in, SIDE_END, rows * ins * sizeof *x);
+            float *w =
+                fenced_array(&packed, SIDE_END, table->dense_packed_size(ins, size) * sizeof *w);
+            float *b = fenced_array(&bias, SIDE_END, size * sizeof *b);
+            float *y = fenced_array(&out, SIDE_END, rows * size * sizeof *y);
+            fill_signed(x, rows * ins);
+            fill_signed(weights, ins * size);
+            fill_signed(b, size);
+            table->dense_pack(weights, ins, size, w);
+            table->dense_packed_f32(x, w, b, KERNELS_RELU, rows, ins, size, y);
+            kernels_for(KERNELS_SCALAR)
+                ->dense_packed_f32(x, weights, b, KERNELS_RELU, rows, ins, size, want);
+            for (size_t i = 0; i < rows * size; i++)
+                if (!(fabsf(y[i] - want[i]) <= 1e-2F))
+                    fail_msg("%zu rows, %zu to %zu, [%zu]: got %.9g, the twin says %.9g", rows, ins,
+                             size, i, (double)y[i], (double)want[i]);
+        }
+    fenced_destroy(&in);
+    fenced_destroy(&packed);
+    fenced_destroy(&bias);
+    fenced_destroy(&out);
+}
+
 static void tables_say_what_they_are(void **state)
 {
     (void)state;
@@ -298,6 +335,7 @@ int main(void)
         cmocka_unit_test(nothing_but_the_output_is_written),
         cmocka_unit_test(activations_agree_between_fences),
         cmocka_unit_test(dense_agrees_between_fences),
+        cmocka_unit_test(packed_dense_agrees_between_fences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
