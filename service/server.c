@@ -267,6 +267,29 @@ static const struct kernels *choose_kernels(struct server *server)
     return kernels;
 }
 
+/* "64x128 packed avx512, 128x10 openblas"; cut off where the line gets too long. */
+static void say_layers(struct server *server, const struct model *model)
+{
+    char layers[512] = "";
+    size_t bytes = 0;
+    for (size_t i = 0; i < model_layers_count(model) && bytes < sizeof layers; i++) {
+        struct model_layer layer = model_layer(model, i);
+        bytes += (size_t)snprintf(layers + bytes, sizeof layers - bytes, "%s%zux%zu %s",
+                                  i == 0 ? "" : ", ", layer.in_size, layer.out_size, layer.kernel);
+    }
+    log_write(server->log, LOG_INFO, "dense layers", LOG_STR("model", model_name(model)),
+              LOG_STR("version", model_version(model)), LOG_STR("layers", layers));
+}
+
+static void say_all_layers(struct server *server)
+{
+    for (size_t i = 0; i < model_repository_count(server->repository); i++) {
+        const struct model_entry *entry = model_repository_entry(server->repository, i);
+        if (entry->model != NULL)
+            say_layers(server, entry->model);
+    }
+}
+
 static int create_compute(struct server *server)
 {
     const struct kernels *kernels = choose_kernels(server);
@@ -277,8 +300,10 @@ static int create_compute(struct server *server)
                                     .kernels = kernels,
                                     .done = api_jobs_done};
     const char *why;
-    if (compute_create(&config, &server->compute, &why) == 0)
+    if (compute_create(&config, &server->compute, &why) == 0) {
+        say_all_layers(server);
         return 0;
+    }
     log_write(server->log, LOG_ERROR, "cannot start the batcher", LOG_STR("reason", why));
     return -1;
 }

@@ -283,7 +283,8 @@ static void list_queues(struct compute *c)
         int bytes = snprintf(name, sizeof name, "%s", entry->name);
         if (!entry->is_default)
             snprintf(name + bytes, sizeof name - (size_t)bytes, ":%s", entry->version);
-        add_queue(c, COMPUTE_PREDICT, name, entry->model);
+        const struct compute_queue *queue = add_queue(c, COMPUTE_PREDICT, name, entry->model);
+        model_choose_kernels(entry->model, c->config.kernels, queue->limits.batch_rows_max);
     }
     add_queue(c, COMPUTE_SMA, "sma", NULL);
     add_queue(c, COMPUTE_EMA, "ema", NULL);

@@ -117,6 +117,17 @@ static void append_tensor(struct buffer *out, const char *name, const size_t *sh
     buffer_append_str(out, "]}]");
 }
 
+static void append_layers(struct buffer *out, const struct model *model)
+{
+    buffer_append_str(out, ",\"layers\":[");
+    for (size_t i = 0; i < model_layers_count(model); i++) {
+        struct model_layer layer = model_layer(model, i);
+        buffer_append_format(out, "%s{\"in\":%zu,\"out\":%zu,\"kernel\":\"%s\"}", i == 0 ? "" : ",",
+                             layer.in_size, layer.out_size, layer.kernel);
+    }
+    buffer_append_str(out, "]");
+}
+
 static void append_loaded(struct api *api, const struct model *model, struct buffer *out)
 {
     const struct compute_queue *queue = compute_queue_of_model(api->compute, model);
@@ -133,6 +144,7 @@ static void append_loaded(struct api *api, const struct model *model, struct buf
                          model_labels_count(model), queue->limits.batch_rows_max,
                          queue->limits.queue_rows_max,
                          (unsigned long long)(queue->limits.delay_ns_max / NS_PER_US));
+    append_layers(out, model);
 }
 
 /* What KServe and TensorFlow Serving clients look for, in one object. */

@@ -10,6 +10,7 @@
 #include "model_config.h"
 #include "model_error.h"
 #include "model_file.h"
+#include "plan_choice.h"
 
 enum {
     MODEL_NAME_BYTES_MAX = 128,
@@ -271,6 +272,48 @@ size_t model_labels_count(const struct model *m)
 const char *model_label(const struct model *m, size_t index)
 {
     return index < m->config.labels_count ? m->config.labels[index] : NULL;
+}
+
+/* --- Its layers -------------------------------------------------------------- */
+
+void model_choose_kernels(struct model *m, const struct kernels *kernels, size_t rows_max)
+{
+    model_plan_choose(&m->plan, kernels, rows_max);
+}
+
+size_t model_layers_count(const struct model *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->plan.steps_count; i++)
+        count += m->plan.steps[i].op == PLAN_DENSE;
+    return count;
+}
+
+static const char *unpacked_name(const struct kernels *kernels)
+{
+    if (kernels == NULL)
+        return "unsettled";
+    return kernels->dense_f32 == kernels_for(KERNELS_SCALAR)->dense_f32 ? "plain" : "openblas";
+}
+
+static struct model_layer describe_step(const struct plan_step *step, const struct kernels *kernels)
+{
+    struct model_layer layer = {.in_size = step->in_size, .out_size = step->out_size};
+    if (step->packed != NULL)
+        snprintf(layer.kernel, sizeof layer.kernel, "packed %s", kernels_isa_str(kernels->isa));
+    else
+        snprintf(layer.kernel, sizeof layer.kernel, "%s", unpacked_name(kernels));
+    return layer;
+}
+
+struct model_layer model_layer(const struct model *m, size_t index)
+{
+    const struct plan_step *step = m->plan.steps;
+    for (;; step++) {
+        assert(step < m->plan.steps + m->plan.steps_count);
+        if (step->op == PLAN_DENSE && index-- == 0)
+            return describe_step(step, m->plan.kernels);
+    }
 }
 
 /* --- Running ---------------------------------------------------------------- */

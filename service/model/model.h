@@ -1,9 +1,9 @@
 /*
  * model.h - a feed-forward network from an ONNX file, compiled to a plan.
  *
- *   Threads    loading on any thread; a loaded model is immutable, and
- *              model_run() may run on many threads at once, each with its own
- *              scratch.
+ *   Threads    loading on any thread; after model_choose_kernels(), if that is
+ *              called, a model is immutable, and model_run() may run on many
+ *              threads at once, each with its own scratch.
  *   Ownership  model_load() to model_destroy(). Names, labels and shapes belong
  *              to the model.
  *   Shapes     row-major float32. One row is model_input_size() numbers; the
@@ -95,6 +95,31 @@ const struct model_batching *model_batching(const struct model *m);
 /* The label of a class, or NULL. There are 0 or model_output_size() of them. */
 size_t model_labels_count(const struct model *m);
 const char *model_label(const struct model *m, size_t index);
+
+/*
+ * Settles how each dense layer is computed. Measures it for one row and for
+ * `rows_max` rows, over packed weights and by `kernels->dense_f32` in turns, and
+ * keeps what is faster over both; at most about 200 ms for the model, after which
+ * the remaining layers keep dense_f32. With the table of KERNELS_SCALAR nothing is
+ * measured and everything is dense_f32: the way to numbers that are the same on
+ * every start. Without memory a layer stays as it is.
+ *
+ * At most once, before the model runs elsewhere; from then on model_run() takes
+ * these kernels and no others. Never called, every table will do.
+ */
+void model_choose_kernels(struct model *m, const struct kernels *kernels, size_t rows_max);
+
+/* A dense layer: its sizes, and by what it is computed: "packed avx512", "openblas",
+ * "plain"; "unsettled" before model_choose_kernels(). */
+struct model_layer {
+    size_t in_size;
+    size_t out_size;
+    char kernel[24];
+};
+
+/* The dense layers, in the order in which they run. */
+size_t model_layers_count(const struct model *m);
+struct model_layer model_layer(const struct model *m, size_t index);
 
 /* How many floats of scratch model_run() needs for so many rows; 0: none, and
  * NULL will do. */

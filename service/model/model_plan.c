@@ -20,6 +20,7 @@ void model_plan_deinit(struct model_plan *plan)
 {
     for (size_t i = 0; i < plan->steps_count; i++) {
         free(plan->steps[i].weights);
+        free(plan->steps[i].packed);
         free(plan->steps[i].values);
     }
     free(plan->steps);
@@ -154,6 +155,35 @@ size_t model_plan_scratch_size(const struct model_plan *plan, size_t rows)
             to[row * size + i] = left operation right; \
         }
 
+/* What a packed layer does on the way. Softmax is none of it: it needs the whole row. */
+static enum kernels_activation fused_activation(enum plan_activation activation)
+{
+    switch (activation) {
+    case PLAN_RELU:
+        return KERNELS_RELU;
+    case PLAN_SIGMOID:
+        return KERNELS_SIGMOID;
+    case PLAN_TANH:
+        return KERNELS_TANH;
+    case PLAN_NONE:
+    case PLAN_SOFTMAX:
+        break;
+    }
+    return KERNELS_NO_ACTIVATION;
+}
+
+static void run_dense(const struct plan_step *step, const struct kernels *kernels,
+                      const float *from, size_t rows, float *to)
+{
+    if (step->packed != NULL)
+        kernels->dense_packed_f32(from, step->packed, step->values,
+                                  fused_activation(step->activation), rows * step->repeat,
+                                  step->in_size, step->out_size, to);
+    else
+        kernels->dense_f32(from, step->weights, step->values, rows * step->repeat, step->in_size,
+                           step->out_size, to);
+}
+
 static void run_op(const struct plan_step *step, const struct kernels *kernels, const float *from,
                    size_t rows, float *to)
 {
@@ -164,8 +194,7 @@ static void run_op(const struct plan_step *step, const struct kernels *kernels, 
             memcpy(to, from, rows * size * sizeof *to);
         return;
     case PLAN_DENSE:
-        kernels->dense_f32(from, step->weights, step->values, rows * step->repeat, step->in_size,
-                           size, to);
+        run_dense(step, kernels, from, rows, to);
         return;
     case PLAN_ADD:
         EACH_NUMBER(x, +, v)
@@ -207,6 +236,14 @@ static void run_activation(const struct plan_step *step, const struct kernels *k
     }
 }
 
+void plan_step_run(const struct plan_step *step, const struct kernels *kernels, const float *from,
+                   size_t rows, float *to)
+{
+    run_op(step, kernels, from, rows, to);
+    if (step->packed == NULL || fused_activation(step->activation) == KERNELS_NO_ACTIVATION)
+        run_activation(step, kernels, rows, to);
+}
+
 void model_plan_run(const struct model_plan *plan, const struct kernels *kernels, const float *in,
                     size_t rows, float *out, float *scratch)
 {
@@ -220,8 +257,8 @@ void model_plan_run(const struct model_plan *plan, const struct kernels *kernels
         const struct plan_step *step = &plan->steps[i];
         if (step->place != PLAN_IN_PLACE)
             to = places[step->place];
-        run_op(step, kernels, from, rows, to);
-        run_activation(step, kernels, rows, to);
+        assert(step->packed == NULL || kernels == plan->kernels);
+        plan_step_run(step, kernels, from, rows, to);
         from = to;
     }
     if (plan->steps_count == 0)

@@ -147,6 +147,19 @@ def test_the_wide_model_answers(shared):
     assert_timed(response)
 
 
+def layers_of(server, model):
+    return server.ask("GET", f"/v1/models/{model}").json()["layers"]
+
+
+def test_a_model_says_how_its_layers_are_computed(shared, start):
+    sizes = [(64, 128), (128, 64), (64, 10)]
+    measured = layers_of(shared, "digits")
+    assert [(layer["in"], layer["out"]) for layer in measured] == sizes
+    assert all(re.fullmatch("plain|openblas|packed (avx2|avx512)", layer["kernel"]) for layer in measured)
+    plain = layers_of(start(config={"isa": "scalar"}), "digits")
+    assert plain == [{"in": ins, "out": outs, "kernel": "plain"} for ins, outs in sizes]
+
+
 def test_what_is_not_finite_is_null(shared):
     """Numbers that are fine alone and overflow inside the model."""
     response = shared.ask("POST", "/v1/models/wide:predict", {"instances": [[3e38] * 1024]})

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base.h"
 #include "model.h"
 #include "onnx_writer.h"
 
@@ -46,17 +47,23 @@ static struct model *load(struct onnx_writer *w, const char *config)
 }
 
 /* Runs with exactly as much scratch and output as was asked for. */
-static void run(const struct model *m, const float *in, size_t rows, float *out)
+static void run_with(const struct model *m, const struct kernels *kernels, const float *in,
+                     size_t rows, float *out)
 {
     size_t scratch_size = model_scratch_size(m, rows);
     float *scratch = malloc((scratch_size + 1) * sizeof *scratch);
     assert_non_null(scratch);
     scratch[scratch_size] = untouched;
     out[rows * model_output_size(m)] = untouched;
-    model_run(m, kernels_for(KERNELS_SCALAR), in, rows, out, scratch);
+    model_run(m, kernels, in, rows, out, scratch);
     assert_true(scratch[scratch_size] == untouched);
     assert_true(out[rows * model_output_size(m)] == untouched);
     free(scratch);
+}
+
+static void run(const struct model *m, const float *in, size_t rows, float *out)
+{
+    run_with(m, kernels_for(KERNELS_SCALAR), in, rows, out);
 }
 
 static void assert_near(const float *got, const double *expected, size_t count)
@@ -159,13 +166,16 @@ static void a_bias_added_behind_matmul_needs_no_step_of_its_own(void **state)
 }
 
 /* 6 -> 9 -> 4 -> 8 -> 3 with another activation behind each layer. */
-static void layers_of_any_width_follow_each_other(void **state)
+struct four_layers {
+    float weights[4][72];
+    struct model *model;
+};
+
+static void load_four_layers(struct four_layers *net)
 {
-    (void)state;
     static const size_t sizes[] = {6, 9, 4, 8, 3};
     static const char *const dims[] = {"6 9", "9 4", "4 8", "8 3"};
     static const char *const activations[] = {"Relu", "Sigmoid", "Tanh", "Softmax"};
-    float weights[4][72], x[ROWS_MAX * 6], y[ROWS_MAX * 3 + 1];
     struct onnx_writer w = {0};
     write_ports(&w, "N 6", "N 3");
     for (size_t i = 0; i < 4; i++) {
@@ -176,33 +186,150 @@ static void layers_of_any_width_follow_each_other(void **state)
         snprintf(out, sizeof out, i == 3 ? "y" : "h%zu", i + 1);
         char inputs[24];
         snprintf(inputs, sizeof inputs, "%s %s", in, name);
-        fill(weights[i], sizes[i] * sizes[i + 1], (unsigned)i + 7);
-        onnx_write_floats(&w, name, dims[i], weights[i]);
+        fill(net->weights[i], sizes[i] * sizes[i + 1], (unsigned)i + 7);
+        onnx_write_floats(&w, name, dims[i], net->weights[i]);
         onnx_write_node(&w, "MatMul", inputs, sums, "");
         onnx_write_node(&w, activations[i], sums, out, "");
     }
+    net->model = load(&w, NULL);
+}
+
+static void expect_four_layers(const struct four_layers *net, const float *x, double *out)
+{
+    double a[9], b[9];
+    widen(x, 6, a);
+    dense(a, net->weights[0], NULL, 6, 9, b);
+    for (size_t i = 0; i < 9; i++)
+        b[i] = fmax(b[i], 0);
+    dense(b, net->weights[1], NULL, 9, 4, a);
+    for (size_t i = 0; i < 4; i++)
+        a[i] = 1 / (1 + exp(-a[i]));
+    dense(a, net->weights[2], NULL, 4, 8, b);
+    for (size_t i = 0; i < 8; i++)
+        b[i] = tanh(b[i]);
+    dense(b, net->weights[3], NULL, 8, 3, out);
+    softmax(out, 3);
+}
+
+static void check_four_layers(const struct four_layers *net, const struct kernels *kernels)
+{
+    float x[ROWS_MAX * 6], y[ROWS_MAX * 3 + 1];
+    double expected[3];
     fill(x, ROWS_MAX * 6, 11);
-    struct model *m = load(&w, NULL);
     for (size_t rows = 1; rows <= ROWS_MAX; rows++) {
-        run(m, x, rows, y);
+        run_with(net->model, kernels, x, rows, y);
         for (size_t r = 0; r < rows; r++) {
-            double a[9], b[9];
-            widen(x + r * 6, 6, a);
-            dense(a, weights[0], NULL, 6, 9, b);
-            for (size_t i = 0; i < 9; i++)
-                b[i] = fmax(b[i], 0);
-            dense(b, weights[1], NULL, 9, 4, a);
-            for (size_t i = 0; i < 4; i++)
-                a[i] = 1 / (1 + exp(-a[i]));
-            dense(a, weights[2], NULL, 4, 8, b);
-            for (size_t i = 0; i < 8; i++)
-                b[i] = tanh(b[i]);
-            dense(b, weights[3], NULL, 8, 3, a);
-            softmax(a, 3);
-            assert_near(y + r * 3, a, 3);
+            expect_four_layers(net, x + r * 6, expected);
+            assert_near(y + r * 3, expected, 3);
         }
     }
-    model_destroy(m);
+}
+
+static void layers_of_any_width_follow_each_other(void **state)
+{
+    (void)state;
+    struct four_layers net;
+    load_four_layers(&net);
+    check_four_layers(&net, kernels_for(KERNELS_SCALAR));
+    model_destroy(net.model);
+}
+
+/* --- how layers are computed */
+
+static void assert_layers(const struct model *m, const char *kernel)
+{
+    assert_int_equal(model_layers_count(m), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(model_layer(m, i).kernel, kernel);
+    assert_int_equal(model_layer(m, 1).in_size, 9);
+    assert_int_equal(model_layer(m, 1).out_size, 4);
+}
+
+static void waste_time(void)
+{
+    const uint64_t end_ns = clock_now_ns() + 100 * NS_PER_US;
+    while (clock_now_ns() < end_ns)
+        ;
+}
+
+static void slow_dense(const float *restrict in, const float *restrict weights,
+                       const float *restrict bias, size_t rows, size_t in_size, size_t out_size,
+                       float *restrict out)
+{
+    waste_time();
+    kernels_for(KERNELS_SCALAR)->dense_f32(in, weights, bias, rows, in_size, out_size, out);
+}
+
+static void slow_dense_packed(const float *restrict in, const float *restrict packed,
+                              const float *restrict bias, enum kernels_activation activation,
+                              size_t rows, size_t in_size, size_t out_size, float *restrict out)
+{
+    waste_time();
+    kernels_for(KERNELS_SCALAR)
+        ->dense_packed_f32(in, packed, bias, activation, rows, in_size, out_size, out);
+}
+
+static void layers_are_packed_where_that_is_faster(void **state)
+{
+    (void)state;
+    struct kernels table = *kernels_for(KERNELS_SCALAR);
+    table.isa = KERNELS_NEON;
+    table.dense_f32 = slow_dense;
+    struct four_layers net;
+    load_four_layers(&net);
+    assert_layers(net.model, "unsettled");
+    model_choose_kernels(net.model, &table, 4);
+    assert_layers(net.model, "packed neon");
+    check_four_layers(&net, &table);
+    model_destroy(net.model);
+}
+
+static void layers_stay_as_they_are_where_that_is_faster(void **state)
+{
+    (void)state;
+    struct kernels table = *kernels_for(KERNELS_SCALAR);
+    table.isa = KERNELS_NEON;
+    table.dense_packed_f32 = slow_dense_packed;
+    struct four_layers net;
+    load_four_layers(&net);
+    model_choose_kernels(net.model, &table, 4);
+    assert_layers(net.model, "plain");
+    check_four_layers(&net, &table);
+    model_destroy(net.model);
+}
+
+/* However slow it is: plain C is asked for where every start must give the same numbers. */
+static void the_plain_table_is_never_measured(void **state)
+{
+    (void)state;
+    struct kernels table = *kernels_for(KERNELS_SCALAR);
+    table.dense_f32 = slow_dense;
+    struct four_layers net;
+    load_four_layers(&net);
+    model_choose_kernels(net.model, &table, 4);
+    assert_layers(net.model, "openblas"); /* that is: not the plain one */
+    model_destroy(net.model);
+    load_four_layers(&net);
+    model_choose_kernels(net.model, kernels_for(KERNELS_SCALAR), 4);
+    assert_layers(net.model, "plain");
+    check_four_layers(&net, kernels_for(KERNELS_SCALAR));
+    model_destroy(net.model);
+}
+
+static void whatever_is_chosen_computes_the_same(void **state)
+{
+    (void)state;
+    kernels_blas_single_thread();
+    for (unsigned isa = 0; isa < KERNELS_ISA_COUNT; isa++) {
+        const struct kernels *kernels = kernels_for((enum kernels_isa)isa);
+        if (kernels == NULL)
+            continue;
+        struct four_layers net;
+        load_four_layers(&net);
+        model_choose_kernels(net.model, kernels, ROWS_MAX);
+        check_four_layers(&net, kernels);
+        model_destroy(net.model);
+    }
 }
 
 static void input_is_scaled_without_being_changed(void **state)
@@ -457,6 +584,10 @@ int main(void)
         cmocka_unit_test(gemm_scales_and_transposes_its_weights),
         cmocka_unit_test(a_bias_added_behind_matmul_needs_no_step_of_its_own),
         cmocka_unit_test(layers_of_any_width_follow_each_other),
+        cmocka_unit_test(layers_are_packed_where_that_is_faster),
+        cmocka_unit_test(layers_stay_as_they_are_where_that_is_faster),
+        cmocka_unit_test(the_plain_table_is_never_measured),
+        cmocka_unit_test(whatever_is_chosen_computes_the_same),
         cmocka_unit_test(input_is_scaled_without_being_changed),
         cmocka_unit_test(constants_may_stand_on_either_side),
         cmocka_unit_test(batch_normalization_shifts_and_scales_each_channel),

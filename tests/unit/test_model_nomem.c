@@ -105,10 +105,37 @@ static void running_out_of_memory_anywhere_is_a_status(void **state)
     onnx_writer_free(&w);
 }
 
+static void layers_stay_as_they_are_without_memory_for_packed_weights(void **state)
+{
+    (void)state;
+    struct onnx_writer w = {0};
+    write_model(&w);
+    struct model_limits limits = model_limits_default();
+    struct kernels table = *kernels_for(KERNELS_SCALAR);
+    table.isa = KERNELS_NEON; /* plain C is not measured */
+    for (size_t allowed = 0; allowed < 3; allowed++) {
+        struct model *m = NULL;
+        struct model_error error = {""};
+        assert_int_equal(
+            model_load_memory("net", "1", w.file.data, w.file.bytes, NULL, 0, &limits, &m, &error),
+            MODEL_OK);
+        allocations_left = allowed;
+        model_choose_kernels(m, &table, 4);
+        allocations_left = SIZE_MAX;
+        assert_string_equal(model_layer(m, 0).kernel, "plain");
+        float in[] = {1, 2}, out[2], scratch[64];
+        assert_true(model_scratch_size(m, 1) <= 64);
+        model_run(m, &table, in, 1, out, scratch);
+        model_destroy(m);
+    }
+    onnx_writer_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_out_of_memory_anywhere_is_a_status),
+        cmocka_unit_test(layers_stay_as_they_are_without_memory_for_packed_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
