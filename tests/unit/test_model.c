@@ -269,19 +269,27 @@ static void slow_dense_packed(const float *restrict in, const float *restrict pa
         ->dense_packed_f32(in, packed, bias, activation, rows, in_size, out_size, out);
 }
 
+/* With the packed kernels, and the activations on the way, of every table; plain C as if it were
+ * one of the measured. */
 static void layers_are_packed_where_that_is_faster(void **state)
 {
     (void)state;
-    struct kernels table = *kernels_for(KERNELS_SCALAR);
-    table.isa = KERNELS_NEON;
-    table.dense_f32 = slow_dense;
-    struct four_layers net;
-    load_four_layers(&net);
-    assert_layers(net.model, "unsettled");
-    model_choose_kernels(net.model, &table, 4);
-    assert_layers(net.model, "packed neon");
-    check_four_layers(&net, &table);
-    model_destroy(net.model);
+    for (unsigned isa = 0; isa < KERNELS_ISA_COUNT; isa++) {
+        if (kernels_for((enum kernels_isa)isa) == NULL)
+            continue;
+        struct kernels table = *kernels_for((enum kernels_isa)isa);
+        table.isa = isa == KERNELS_SCALAR ? KERNELS_NEON : (enum kernels_isa)isa;
+        table.dense_f32 = slow_dense;
+        char packed[32];
+        snprintf(packed, sizeof packed, "packed %s", kernels_isa_str(table.isa));
+        struct four_layers net;
+        load_four_layers(&net);
+        assert_layers(net.model, "unsettled");
+        model_choose_kernels(net.model, &table, 4);
+        assert_layers(net.model, packed);
+        check_four_layers(&net, &table);
+        model_destroy(net.model);
+    }
 }
 
 static void layers_stay_as_they_are_where_that_is_faster(void **state)
