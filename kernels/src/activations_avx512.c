@@ -150,12 +150,43 @@ static void scale_by(float *x, size_t n, float by)
     }
 }
 
-void softmax_f32_avx512(float *x, size_t rows, size_t cols)
+static void softmax_long_rows(float *x, size_t rows, size_t cols)
 {
-    if (cols == 0)
-        return;
     for (size_t row = 0; row < rows; row++) {
         float *start = x + row * cols;
         scale_by(start, cols, (float)(1 / exp_shifted(start, cols, max_of(start, cols))));
     }
+}
+
+/* A row in one register; lanes beyond it hold 0. */
+static inline __m512 softmax_of(__m512 x, __mmask16 lanes)
+{
+    const __m512 shift = _mm512_set1_ps(_mm512_mask_reduce_max_ps(lanes, x));
+    const __m512 e = _mm512_maskz_mov_ps(lanes, exp_of_negative(_mm512_sub_ps(x, shift)));
+    const double sum = _mm512_reduce_add_pd(add_in_double(_mm512_setzero_pd(), e));
+    return _mm512_mul_ps(e, _mm512_set1_ps((float)(1 / sum)));
+}
+
+/* The next row is loaded before this one is stored: a masked load that seems to meet a masked
+ * store waits until that has reached the cache. */
+static void softmax_short_rows(float *x, size_t rows, size_t cols)
+{
+    const __mmask16 lanes = first_lanes(cols);
+    __m512 next = _mm512_maskz_loadu_ps(lanes, x);
+    for (size_t row = 0; row < rows; row++) {
+        const __m512 this = next;
+        if (row + 1 < rows)
+            next = _mm512_maskz_loadu_ps(lanes, x + (row + 1) * cols);
+        _mm512_mask_storeu_ps(x + row * cols, lanes, softmax_of(this, lanes));
+    }
+}
+
+void softmax_f32_avx512(float *x, size_t rows, size_t cols)
+{
+    if (rows == 0 || cols == 0)
+        return;
+    if (cols <= FLOATS_PER_VECTOR)
+        softmax_short_rows(x, rows, cols);
+    else
+        softmax_long_rows(x, rows, cols);
 }
