@@ -93,7 +93,7 @@ struct result {
     const struct contender *contender;
     double rate;
     double to_plain, of_limit, to_blas, to_against; /* this one's rate over the other's */
-    double best_is;                                 /* the best table's rate over this one's */
+    double best_is;                                 /* the fastest table's rate over this one's */
 };
 
 struct bench_options {

@@ -11,8 +11,8 @@
 
 #include "bench.h"
 
-#define ROUNDS_DEFAULT 15
-#define SAMPLE_NS 2e6
+#define ROUNDS_DEFAULT 41
+#define SAMPLE_NS 1e6 /* short, and many of them: a neighbour spoils few */
 #define QUICK_ROUNDS 3
 #define QUICK_SAMPLE_NS 2e5
 
@@ -25,7 +25,7 @@ static const char usage[] =
     "  --against   also a library with TA-Lib's TA_SMA, TA_EMA, TA_RSI\n"
     "Rates are 1e9 values/s, and GFLOP/s for dense layers. \"of limit\" is the part of memcpy, or "
     "of the\n"
-    "FMA units' peak. \"best is\" says how many times as fast the best table is as this row.\n";
+    "FMA units' peak. \"best is\" says how many times as fast the fastest table is as this row.\n";
 
 struct contender *contender_add(struct contenders *all, enum contender_role role, const char *name)
 {

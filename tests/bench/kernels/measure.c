@@ -105,7 +105,7 @@ static size_t find_fastest(const struct samples *s, enum contender_role role)
 static void summarise(const struct samples *s, const struct bench_case *c, struct result *out)
 {
     const size_t plain = find_table(s, kernels_for(KERNELS_SCALAR));
-    const size_t best = find_table(s, kernels_best());
+    const size_t best = find_fastest(s, ROLE_TABLE);
     const size_t limit = find_fastest(s, ROLE_LIMIT);
     const size_t blas = find_fastest(s, ROLE_BLAS);
     const size_t against = find_fastest(s, ROLE_AGAINST);
