@@ -127,6 +127,8 @@ static bool run(const struct contenders *all, const struct operands *o,
         return false;
     printf("%s\n", kernels_blas_description());
     const size_t n = measure_cases(cases, count, all, o, options, results);
+    if (n == 0)
+        fprintf(stderr, "bench_kernels: no kernel is called %s\n", options->only);
     bool ok = n > 0;
     if (options->csv_path != NULL)
         ok = report_csv(options->csv_path, results, n) && ok;
