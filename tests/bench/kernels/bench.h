@@ -116,6 +116,7 @@ void operands_destroy(struct operands *o);
 
 /* Each adds what it has to the contenders; all of it lives as long as the program. */
 void add_tables(struct contenders *all); /* contender_tables.c */
+void add_packed(struct contenders *all); /* contender_packed.c; after the tables */
 void add_limits(struct contenders *all); /* contender_limits.c */
 void add_blas(struct contenders *all);   /* contender_blas.c */
 /* False after saying why. */

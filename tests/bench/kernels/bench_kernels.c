@@ -94,6 +94,7 @@ static bool parse_options(int argc, char **argv, struct bench_options *options)
 static bool add_contenders(struct contenders *all, const struct bench_options *options)
 {
     add_tables(all);
+    add_packed(all);
     add_limits(all);
     add_blas(all);
     if (options->against_path != NULL && !add_against(all, options->against_path))
