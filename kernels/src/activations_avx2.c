@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 
-#include "lanes_avx2.h"
+#include "masks_avx2.h"
 #include "variants.h"
 
 #define FLOATS_PER_VECTOR 8

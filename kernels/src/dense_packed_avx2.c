@@ -19,6 +19,6 @@
 #define vector_max(a, b) _mm256_max_ps(a, b)
 #define vector_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 
-#include "lanes_avx2.h"
+#include "masks_avx2.h"
 
 #include "dense_packed.h"

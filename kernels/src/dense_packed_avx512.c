@@ -19,6 +19,6 @@
 #define vector_max(a, b) _mm512_max_ps(a, b)
 #define vector_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 
-#include "lanes_avx512.h"
+#include "masks_avx512.h"
 
 #include "dense_packed.h"

@@ -1,8 +1,8 @@
 /*
- * lanes_avx2.h - masks for the end of an array.
+ * masks_avx2.h - masks for the end of an array.
  */
-#ifndef LANES_AVX2_H
-#define LANES_AVX2_H
+#ifndef MASKS_AVX2_H
+#define MASKS_AVX2_H
 
 #include <immintrin.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
- * lanes_avx512.h - masks for the end of an array.
+ * masks_avx512.h - masks for the end of an array.
  */
-#ifndef LANES_AVX512_H
-#define LANES_AVX512_H
+#ifndef MASKS_AVX512_H
+#define MASKS_AVX512_H
 
 #include <immintrin.h>
 #include <stddef.h>
