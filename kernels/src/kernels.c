@@ -72,13 +72,12 @@ static const struct kernels *avx2_if_supported(void)
 #endif
 
 #ifdef KERNELS_HAVE_AVX512
-/* The indicators gain nothing from wider vectors; RSI waits for the divider. */
 static const struct kernels avx512_table = {
     .isa = KERNELS_AVX512,
     .simd_bits = 512,
-    .sma_f64 = sma_f64_avx2,
-    .ema_f64 = ema_f64_avx2,
-    .rsi_f64 = rsi_f64_avx2,
+    .sma_f64 = sma_f64_avx512,
+    .ema_f64 = ema_f64_avx512,
+    .rsi_f64 = rsi_f64_avx512,
     .dense_f32 = dense_f32_blas,
     .dense_packed_size = dense_packed_size_avx512,
     .dense_pack = dense_pack_avx512,
@@ -91,8 +90,8 @@ static const struct kernels avx512_table = {
 
 static const struct kernels *avx512_if_supported(void)
 {
-    if (avx2_if_supported() != NULL && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512dq"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && avx2_if_supported() != NULL)
         return &avx512_table;
     return NULL;
 }
