@@ -1,16 +1,24 @@
 /*
- * sma_avx512.c - the moving mean with AVX-512: the tree of sma_avx2.c, eight
- * windows per vector. Longer periods are left to sma_avx2.c.
+ * sma_avx512.c - the moving mean with AVX-512.
+ *
+ * As in sma_avx2.c, sums made by doubling are laid side by side, so that a
+ * mean depends on the values of its own window alone; eight windows per
+ * vector. Newest values first: sums of 16, then one of 8 and one of 4 where
+ * the period asks for them, then up to 3 single values. The sums then lie whole
+ * vectors apart, and come from a ring of those last made. 9 roundings at most.
+ *
+ * Longer periods are left to sma_avx2.c.
  */
 #include <assert.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "lanes_avx512.h"
 #include "sum_avx2.h"
 #include "variants.h"
 
-#define TREE_PERIOD_MAX 64
-#define GROUP 16         /* windows per step */
-#define TREE_WINDOWS 512 /* per block: its two scratch arrays and its input stay in L1 */
+#define TREE_PERIOD_MAX 67
+#define RING 128 /* values; more than the longest period */
 
 /* A divisor and its reciprocal. */
 struct divisor {
@@ -33,152 +41,143 @@ LANES_INLINE lanes divide(lanes x, struct divisor by)
     return lanes_fma(remainder, by.inverse, guess);
 }
 
-/* How the windows of a period are laid together, newest values first:
- * `sixteens` sums of 16, then `fours` of 4, then single values. */
+/* Sums of the 2, 4, 8, 16 values that end in each lane of the last vector. */
+struct sums {
+    lanes two, four, eight, sixteen;
+};
+
+/* Those that are needed again, the last vector at `end` - modulo RING. */
+struct rings {
+    double fours[RING];
+    double eights[RING];
+    double sixteens[RING];
+};
+
+/* The multiple of 4 that is in a period, and what it is made of. */
 struct layout {
     size_t sixteens;
-    size_t fours;
-    size_t singles;
-    size_t history; /* sums needed before the one that ends with the window */
+    bool eight;
+    bool four;
+    size_t before_sixteens, before_eight, before_four;
 };
 
-static struct layout layout_of(size_t period)
+LANES_INLINE struct layout layout_of(const size_t quads)
 {
-    const size_t quads = period / 4;
-    return (struct layout){
-        .sixteens = period / 16,
-        .fours = quads % 4,
-        .singles = period % 4,
-        .history = quads > 0 ? 4 * (quads - 1) : 0,
-    };
+    const struct layout l = {.sixteens = quads / 4, .eight = quads & 2, .four = quads & 1};
+    const size_t before_sixteens = 16 * l.sixteens;
+    const size_t before_eight = before_sixteens + (l.eight ? 8 : 0);
+    return (struct layout){l.sixteens,      l.eight,      l.four,
+                           before_sixteens, before_eight, before_eight + (l.four ? 4 : 0)};
 }
 
-struct tree_scratch {
-    double four[TREE_WINDOWS + TREE_PERIOD_MAX];
-    double sixteen[TREE_WINDOWS + TREE_PERIOD_MAX];
-};
-
-/* The vector before, at each doubling. */
-struct doubling {
-    lanes pair, four, eight;
-};
-
-/* Sums of the 4 and 16 values that end in each lane of the vector at x. */
-LANES_INLINE void sum_vector(struct doubling *before, lanes x, lanes one_back, double *four,
-                             double *sixteen)
+LANES_INLINE void sums_add(struct sums *s, struct rings *r, size_t end, struct layout parts,
+                           lanes x, lanes one_back)
 {
-    const lanes pair = x + one_back;
-    const lanes sum4 = pair + lanes_two_back(before->pair, pair);
-    const lanes sum8 = sum4 + lanes_four_back(before->four, sum4);
-    lanes_store(four, sum4);
-    lanes_store(sixteen, sum8 + before->eight);
-    *before = (struct doubling){pair, sum4, sum8};
+    const lanes two = x + one_back;
+    const lanes four = two + lanes_two_back(s->two, two);
+    const lanes eight = four + lanes_four_back(s->four, four);
+    s->sixteen = eight + s->eight;
+    s->eight = eight;
+    s->four = four;
+    s->two = two;
+    if (parts.four)
+        lanes_store(r->fours + end % RING, four);
+    if (parts.eight)
+        lanes_store(r->eights + end % RING, eight);
+    if (parts.sixteens > 1)
+        lanes_store(r->sixteens + end % RING, s->sixteen);
 }
 
-/*
- * four[i] = x[i-3] + ... + x[i]; sixteen[i] = x[i-15] + ... + x[i], which means
- * something from i = 12 on. Reads x[-3] to x[count - 1]; count is a multiple of 4, and the arrays
- * have room for a multiple of 8.
- */
-static void sum_neighbours(const double *restrict x, size_t count, double *restrict four,
-                           double *restrict sixteen)
+/* From a ring, what was added `back` values ago, a multiple of LANES. */
+LANES_INLINE lanes recall(const double *ring, size_t end, size_t back)
 {
-    const double last_pairs[LANES] = {[6] = x[-3] + x[-2], [7] = x[-2] + x[-1]};
-    struct doubling before = {lanes_load(last_pairs), lanes_of(0), lanes_of(0)};
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        sum_vector(&before, lanes_load(x + i), lanes_load(x + i - 1), four + i, sixteen + i);
-    if (i < count)
-        sum_vector(&before, lanes_load_first(x + i, count - i),
-                   lanes_load_first(x + i - 1, count - i), four + i, sixteen + i);
+    return lanes_load(ring + (end - back) % RING);
 }
 
-/* The sums of GROUP windows; explicit members, because arrays end up in memory. */
-struct group {
-    lanes a, b;
-};
-
-LANES_INLINE struct group group_load(const double *x)
+LANES_INLINE lanes sum_of_sixteens(struct sums s, const struct rings *r, size_t end,
+                                   struct layout parts)
 {
-    return (struct group){lanes_load(x), lanes_load(x + LANES)};
-}
-
-LANES_INLINE struct group group_add(struct group x, struct group y)
-{
-    return (struct group){x.a + y.a, x.b + y.b};
-}
-
-/* x[-newest], x[-newest - apart] and so on, `terms` of them, at least one. They are summed among
- * themselves first: that keeps the number of roundings in any one value's path low. */
-LANES_INLINE struct group group_sum(const double *x, size_t newest, size_t terms, size_t apart)
-{
-    struct group sum = group_load(x - newest);
-    for (size_t term = 1; term < terms; term++)
-        sum = group_add(sum, group_load(x - newest - term * apart));
+    lanes sum = s.sixteen;
+    for (size_t i = 1; i < parts.sixteens; i++)
+        sum += recall(r->sixteens, end, 16 * i);
     return sum;
 }
 
-/* Means of the windows that end at x[0] ... x[windows - 1], a multiple of GROUP. */
-LANES_INLINE void lay_together(const double *restrict x, size_t windows, struct layout parts,
-                               const double *four, const double *sixteen, struct divisor divisor,
-                               double *restrict out)
+/* The sums of the first `count` windows that end in the vector at x, which was added last. */
+LANES_INLINE lanes window_sums(struct sums s, const struct rings *r, size_t end,
+                               struct layout parts, size_t singles, const double *x, size_t count)
 {
-    const size_t before_sixteens = 16 * parts.sixteens;
-    const size_t before_fours = before_sixteens + 4 * parts.fours;
-    for (size_t i = 0; i < windows; i += GROUP) {
-        struct group sum = {lanes_of(0), lanes_of(0)};
-        if (parts.singles > 0)
-            sum = group_sum(x + i, before_fours, parts.singles, 1);
-        if (parts.fours > 0)
-            sum = group_add(sum, group_sum(four + i, before_sixteens, parts.fours, 4));
-        if (parts.sixteens > 0)
-            sum = group_add(sum, group_sum(sixteen + i, 0, parts.sixteens, 16));
-        lanes_store(out + i, divide(sum.a, divisor));
-        lanes_store(out + i + LANES, divide(sum.b, divisor));
+    lanes sum = lanes_of(0);
+    for (size_t i = 0; i < singles; i++)
+        sum += lanes_load_first(x - parts.before_four - i, count);
+    if (parts.four)
+        sum += parts.before_eight == 0 ? s.four : recall(r->fours, end, parts.before_eight);
+    if (parts.eight)
+        sum += parts.before_sixteens == 0 ? s.eight : recall(r->eights, end, parts.before_sixteens);
+    if (parts.sixteens > 0)
+        sum += sum_of_sixteens(s, r, end, parts);
+    return sum;
+}
+
+/* The sums that windows from in + before on need of what is before. */
+LANES_INLINE struct sums sums_before(const double *in, size_t before, struct layout parts,
+                                     struct rings *r)
+{
+    const lanes zero = lanes_of(0);
+    struct sums s = {zero, zero, zero, zero};
+    const size_t first = before % LANES;
+    double values[LANES] = {0};
+    memcpy(values + LANES - first, in, first * sizeof *in);
+    lanes last = lanes_load(values);
+    sums_add(&s, r, 0, parts, last, lanes_one_back(zero, last));
+    for (size_t i = first; i < before; i += LANES) {
+        const lanes x = lanes_load(in + i);
+        sums_add(&s, r, i - first + LANES, parts, x, lanes_one_back(last, x));
+        last = x;
     }
+    return s;
 }
 
-/* At most TREE_WINDOWS of them. */
-static void tree_block(const double *restrict x, size_t windows, size_t period,
-                       struct tree_scratch *restrict scratch, double *restrict out)
+/* For a period of 4 * quads + singles, at least 2. */
+LANES_INLINE void tree_means(const double *restrict in, size_t n, const size_t quads,
+                             const size_t singles, double *restrict out)
 {
-    const struct layout parts = layout_of(period);
-    if (period >= 4)
-        sum_neighbours(x - parts.history, windows + parts.history, scratch->four, scratch->sixteen);
-    const double *four = scratch->four + parts.history;
-    const double *sixteen = scratch->sixteen + parts.history;
-    lay_together(x, windows, parts, four, sixteen, divisor_of(period), out);
-}
-
-static void mean_each(const double *restrict in, size_t windows, size_t period,
-                      double *restrict out)
-{
-    for (size_t i = 0; i < windows; i++)
-        out[i] = mean_avx2(in + i, period);
-}
-
-/* `in` is the start of the first window, `out` its mean. */
-static void tree_means(const double *restrict in, size_t windows, size_t period,
-                       double *restrict out)
-{
-    if (windows < GROUP) {
-        mean_each(in, windows, period, out);
-        return;
-    }
-    /* Written before it is read. Hardened builds would clear it, which costs as much as 500 means.
+    const size_t period = 4 * quads + singles;
+    const struct divisor divisor = divisor_of(period);
+    const struct layout parts = layout_of(quads);
+    /* Written before it is read. Hardened builds would clear it, which costs as much as 100 means.
      */
-    struct tree_scratch scratch __attribute__((uninitialized));
-    const double *end = in + period - 1;
-    size_t done = 0;
-    while (windows - done >= GROUP) {
-        const size_t left = (windows - done) / GROUP * GROUP;
-        const size_t block = left < TREE_WINDOWS ? left : TREE_WINDOWS;
-        tree_block(end + done, block, period, &scratch, out + done);
-        done += block;
+    struct rings r __attribute__((uninitialized, aligned(64)));
+    const size_t first = (period - 1) % LANES;
+    size_t i = period - 1;
+    struct sums s = sums_before(in, i, parts, &r);
+    for (; i + LANES <= n; i += LANES) {
+        sums_add(&s, &r, i - first + LANES, parts, lanes_load(in + i), lanes_load(in + i - 1));
+        const lanes sums = window_sums(s, &r, i - first + LANES, parts, singles, in + i, LANES);
+        lanes_store(out + i, divide(sums, divisor));
     }
-    /* The rest with some of the last group again: same windows, same sums, same bits. */
-    if (done < windows)
-        tree_block(end + windows - GROUP, GROUP, period, &scratch, out + windows - GROUP);
+    if (i == n)
+        return;
+    const lanes one_back = lanes_load_first(in + i - 1, n - i);
+    sums_add(&s, &r, i - first + LANES, parts, lanes_load_first(in + i, n - i), one_back);
+    const lanes sums = window_sums(s, &r, i - first + LANES, parts, singles, in + i, n - i);
+    lanes_store_first(out + i, divide(sums, divisor), n - i);
+}
+
+/* So that what is the same for all windows is decided when compiling. */
+#define QUADS_MAP(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
+
+static void tree(const double *restrict in, size_t n, size_t period, double *restrict out)
+{
+    switch (period / 4) {
+#define X(quads)                                   \
+    case quads:                                    \
+        tree_means(in, n, quads, period % 4, out); \
+        return;
+        QUADS_MAP(X)
+#undef X
+    }
 }
 
 void sma_f64_avx512(const double *restrict in, size_t n, size_t period, double *restrict out)
@@ -188,6 +187,10 @@ void sma_f64_avx512(const double *restrict in, size_t n, size_t period, double *
         sma_f64_avx2(in, n, period, out);
         return;
     }
+    if (period == 1) {
+        memcpy(out, in, n * sizeof *in);
+        return;
+    }
     fill_warm_up_avx2(out, n, period - 1);
-    tree_means(in, n - period + 1, period, out + period - 1);
+    tree(in, n, period, out);
 }
