@@ -29,7 +29,7 @@ LANES_INLINE void lanes_store(double *out, lanes x)
 
 LANES_INLINE __mmask8 lanes_below(size_t count)
 {
-    return count < LANES ? (__mmask8)((1U << count) - 1) : (__mmask8)0xff;
+    return (__mmask8)(count < LANES ? (1U << count) - 1 : 0xffU);
 }
 
 /* The first `count` values (all of them if there are more) and zeros; touches no memory behind. */

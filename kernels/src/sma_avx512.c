@@ -41,90 +41,102 @@ LANES_INLINE lanes divide(lanes x, struct divisor by)
     return lanes_fma(remainder, by.inverse, guess);
 }
 
-/* Sums of the 2, 4, 8, 16 values that end in each lane of the last vector. */
+/* Sums of the 2, 4, 8, 16 values that end in each lane of a vector. */
 struct sums {
     lanes two, four, eight, sixteen;
 };
 
-/* Those that are needed again, the last vector at `end` - modulo RING. */
+/* Of the last three vectors. */
+struct recent {
+    struct sums now, before, before_that;
+};
+
+#define RECENT_MAX (2 * (size_t)LANES) /* values back, of the oldest */
+
+/* Those that are needed again later than that, the last vector at `end` - modulo RING. */
 struct rings {
     double fours[RING];
     double eights[RING];
     double sixteens[RING];
 };
 
-/* The multiple of 4 that is in a period, and what it is made of. */
+/* The multiple of 4 that is in a period: sums of 16 in front, then perhaps one of 8, one of 4. */
 struct layout {
-    size_t sixteens;
     bool eight;
     bool four;
-    size_t before_sixteens, before_eight, before_four;
+    size_t
+        before_sixteens; /* values that the sums of 16 cover; up to which there is the 8, the 4 */
+    size_t before_eight;
+    size_t before_four;
 };
 
 LANES_INLINE struct layout layout_of(const size_t quads)
 {
-    const struct layout l = {.sixteens = quads / 4, .eight = quads & 2, .four = quads & 1};
-    const size_t before_sixteens = 16 * l.sixteens;
-    const size_t before_eight = before_sixteens + (l.eight ? 8 : 0);
-    return (struct layout){l.sixteens,      l.eight,      l.four,
-                           before_sixteens, before_eight, before_eight + (l.four ? 4 : 0)};
+    return (struct layout){
+        .eight = quads & 2,
+        .four = quads & 1,
+        .before_sixteens = quads / 4 * 16,
+        .before_eight = quads / 2 * 8,
+        .before_four = quads * 4,
+    };
 }
 
-LANES_INLINE void sums_add(struct sums *s, struct rings *r, size_t end, struct layout parts,
+LANES_INLINE void sums_add(struct recent *s, struct rings *r, size_t end, struct layout parts,
                            lanes x, lanes one_back)
 {
+    s->before_that = s->before;
+    s->before = s->now;
     const lanes two = x + one_back;
-    const lanes four = two + lanes_two_back(s->two, two);
-    const lanes eight = four + lanes_four_back(s->four, four);
-    s->sixteen = eight + s->eight;
-    s->eight = eight;
-    s->four = four;
-    s->two = two;
-    if (parts.four)
+    const lanes four = two + lanes_two_back(s->before.two, two);
+    const lanes eight = four + lanes_four_back(s->before.four, four);
+    s->now = (struct sums){two, four, eight, eight + s->before.eight};
+    if (parts.four && parts.before_eight > RECENT_MAX)
         lanes_store(r->fours + end % RING, four);
-    if (parts.eight)
+    if (parts.eight && parts.before_sixteens > RECENT_MAX)
         lanes_store(r->eights + end % RING, eight);
-    if (parts.sixteens > 1)
-        lanes_store(r->sixteens + end % RING, s->sixteen);
+    if (parts.before_sixteens > 16 + RECENT_MAX)
+        lanes_store(r->sixteens + end % RING, s->now.sixteen);
 }
 
-/* From a ring, what was added `back` values ago, a multiple of LANES. */
-LANES_INLINE lanes recall(const double *ring, size_t end, size_t back)
-{
-    return lanes_load(ring + (end - back) % RING);
-}
+/* A sum that was made `back` values ago, a multiple of LANES. */
+#define RECALL(s, r, end, kind, back)              \
+    ((back) == 0           ? (s)->now.kind         \
+     : (back) == LANES     ? (s)->before.kind      \
+     : (back) == 2 * LANES ? (s)->before_that.kind \
+                           : lanes_load((r)->kind##s + ((end) - (back)) % RING))
 
-LANES_INLINE lanes sum_of_sixteens(struct sums s, const struct rings *r, size_t end,
+LANES_INLINE lanes sum_of_sixteens(const struct recent *s, const struct rings *r, size_t end,
                                    struct layout parts)
 {
-    lanes sum = s.sixteen;
-    for (size_t i = 1; i < parts.sixteens; i++)
-        sum += recall(r->sixteens, end, 16 * i);
+    lanes sum = s->now.sixteen;
+    for (size_t back = 16; back < parts.before_sixteens; back += 16)
+        sum += RECALL(s, r, end, sixteen, back);
     return sum;
 }
 
 /* The sums of the first `count` windows that end in the vector at x, which was added last. */
-LANES_INLINE lanes window_sums(struct sums s, const struct rings *r, size_t end,
+LANES_INLINE lanes window_sums(const struct recent *s, const struct rings *r, size_t end,
                                struct layout parts, size_t singles, const double *x, size_t count)
 {
     lanes sum = lanes_of(0);
     for (size_t i = 0; i < singles; i++)
         sum += lanes_load_first(x - parts.before_four - i, count);
     if (parts.four)
-        sum += parts.before_eight == 0 ? s.four : recall(r->fours, end, parts.before_eight);
+        sum += RECALL(s, r, end, four, parts.before_eight);
     if (parts.eight)
-        sum += parts.before_sixteens == 0 ? s.eight : recall(r->eights, end, parts.before_sixteens);
-    if (parts.sixteens > 0)
+        sum += RECALL(s, r, end, eight, parts.before_sixteens);
+    if (parts.before_sixteens > 0)
         sum += sum_of_sixteens(s, r, end, parts);
     return sum;
 }
 
 /* The sums that windows from in + before on need of what is before. */
-LANES_INLINE struct sums sums_before(const double *in, size_t before, struct layout parts,
-                                     struct rings *r)
+LANES_INLINE struct recent sums_before(const double *in, size_t before, struct layout parts,
+                                       struct rings *r)
 {
     const lanes zero = lanes_of(0);
-    struct sums s = {zero, zero, zero, zero};
+    const struct sums none = {zero, zero, zero, zero};
+    struct recent s = {none, none, none};
     const size_t first = before % LANES;
     double values[LANES] = {0};
     memcpy(values + LANES - first, in, first * sizeof *in);
@@ -150,17 +162,17 @@ LANES_INLINE void tree_means(const double *restrict in, size_t n, const size_t q
     struct rings r __attribute__((uninitialized, aligned(64)));
     const size_t first = (period - 1) % LANES;
     size_t i = period - 1;
-    struct sums s = sums_before(in, i, parts, &r);
+    struct recent s = sums_before(in, i, parts, &r);
     for (; i + LANES <= n; i += LANES) {
         sums_add(&s, &r, i - first + LANES, parts, lanes_load(in + i), lanes_load(in + i - 1));
-        const lanes sums = window_sums(s, &r, i - first + LANES, parts, singles, in + i, LANES);
+        const lanes sums = window_sums(&s, &r, i - first + LANES, parts, singles, in + i, LANES);
         lanes_store(out + i, divide(sums, divisor));
     }
     if (i == n)
         return;
     const lanes one_back = lanes_load_first(in + i - 1, n - i);
     sums_add(&s, &r, i - first + LANES, parts, lanes_load_first(in + i, n - i), one_back);
-    const lanes sums = window_sums(s, &r, i - first + LANES, parts, singles, in + i, n - i);
+    const lanes sums = window_sums(&s, &r, i - first + LANES, parts, singles, in + i, n - i);
     lanes_store_first(out + i, divide(sums, divisor), n - i);
 }
 

@@ -65,8 +65,12 @@ static inline double mean_avx2(const double *x, size_t n)
 
 static inline void fill_warm_up_avx2(double *out, size_t n, size_t warm_up)
 {
-    for (size_t i = 0; i < n && i < warm_up; i++)
-        out[i] = NAN;
+    const size_t count = n < warm_up ? n : warm_up;
+    const __m256d nan = _mm256_set1_pd(NAN);
+    size_t i = 0;
+    for (; count - i >= DOUBLES_PER_VECTOR; i += DOUBLES_PER_VECTOR)
+        _mm256_storeu_pd(out + i, nan);
+    _mm256_maskstore_pd(out + i, first_lanes(count - i), nan);
 }
 
 #endif
