@@ -354,6 +354,39 @@ static void rsi_of_a_series_that_went_flat_holds_and_then_is_0(void **state)
     free(out);
 }
 
+static void assert_scaled(const char *what, indicator *kernel, const double *in,
+                          const double *scaled, size_t period, double scale)
+{
+    static double plain[VALUES_MAX];
+    static double out[VALUES_MAX];
+    kernel(in, VALUES_MAX, period, plain);
+    kernel(scaled, VALUES_MAX, period, out);
+    for (size_t i = 0; i < VALUES_MAX; i++)
+        if (!(isnan(out[i]) && isnan(plain[i])) && out[i] != plain[i] * scale)
+            fail_msg("%s, period %zu, [%zu]: got %.17g, want %.17g", what, period, i, out[i],
+                     plain[i] * scale);
+}
+
+/* Neither near the largest values that are allowed, nor near the smallest that are not flat. */
+static void a_power_of_two_scales_the_means_and_leaves_rsi_alone(void **state)
+{
+    (void)state;
+    static const double scales[] = {0x1p940, 0x1p-900};
+    static double in[VALUES_MAX];
+    static double scaled[VALUES_MAX];
+    fill_near_100(in, VALUES_MAX);
+    for (size_t s = 0; s < COUNT_OF(scales); s++) {
+        for (size_t i = 0; i < VALUES_MAX; i++)
+            scaled[i] = in[i] * scales[s];
+        FOR_EACH_TABLE(table)
+        for (size_t p = 0; p < COUNT_OF(periods); p++) {
+            assert_scaled("sma", table->sma_f64, in, scaled, periods[p], scales[s]);
+            assert_scaled("ema", table->ema_f64, in, scaled, periods[p], scales[s]);
+            assert_scaled("rsi", table->rsi_f64, in, scaled, periods[p], 1);
+        }
+    }
+}
+
 /* Sums of integers are exact, and the division is rounded once: so it is in every table. */
 static void sma_of_integers_is_the_rounded_quotient(void **state)
 {
@@ -388,6 +421,7 @@ int main(void)
         cmocka_unit_test(rsi_of_a_rising_series_is_100_and_of_a_falling_one_0),
         cmocka_unit_test(rsi_stays_between_0_and_100),
         cmocka_unit_test(rsi_of_a_series_that_went_flat_holds_and_then_is_0),
+        cmocka_unit_test(a_power_of_two_scales_the_means_and_leaves_rsi_alone),
         cmocka_unit_test(sma_of_integers_is_the_rounded_quotient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
