@@ -62,6 +62,7 @@ static struct share share_of(size_t values, struct share one)
 /* How much the older half counts at each doubling, and what is before the stride; in every lane. */
 struct blend_weights {
     lanes two, four, eight, sixteen, keep, weight;
+    bool near_new; /* which end of the last blend is the nearer */
     bool exact;
 };
 
@@ -78,6 +79,7 @@ LANES_INLINE struct blend_weights blend_weights_of(struct share one)
         .sixteen = lanes_of(keep8 / (1 + keep8)),
         .keep = lanes_of(stride.keep),
         .weight = lanes_of(stride.weight),
+        .near_new = stride.keep < 0.5,
         .exact = stride.weight < EXACT_WEIGHT_MAX,
     };
 }
@@ -107,9 +109,11 @@ LANES_INLINE lanes blend(lanes near, lanes far, lanes far_weight)
 }
 
 /* One stride on from the value before the last. */
-LANES_INLINE lanes ema_advance(struct ema *e, const struct blend_weights *w, bool exact)
+LANES_INLINE lanes ema_advance(struct ema *e, const struct blend_weights *w, bool near_new,
+                               bool exact)
 {
-    lanes next = blend(e->mean_stride, e->value_before, w->keep);
+    lanes next = near_new ? blend(e->mean_stride, e->value_before, w->keep)
+                          : blend(e->value_before, e->mean_stride, w->weight);
     if (exact) {
         const lanes far = e->mean_stride - e->value_before;
         const lanes by = lanes_fma(w->weight, far, e->lost_before);
@@ -128,9 +132,9 @@ LANES_INLINE lanes ema_advance(struct ema *e, const struct blend_weights *w, boo
  * for the previous one, more of them than the processor can look ahead.
  */
 LANES_INLINE lanes ema_step(struct ema *e, const struct blend_weights *w, lanes x, lanes one_back,
-                            bool exact)
+                            bool near_new, bool exact)
 {
-    const lanes ready = ema_advance(e, w, exact);
+    const lanes ready = ema_advance(e, w, near_new, exact);
     lanes mean = e->mean4;
     if (LANES > 4)
         mean = blend(mean, lanes_four_back(e->mean4_before, mean), w->eight);
@@ -145,22 +149,23 @@ LANES_INLINE lanes ema_step(struct ema *e, const struct blend_weights *w, lanes 
 
 /* Reads in[-1]. */
 LANES_INLINE void ema_after_seed(const double *restrict in, size_t n, const struct blend_weights *w,
-                                 double seed, double *restrict out, bool exact)
+                                 double seed, double *restrict out, bool near_new, bool exact)
 {
     struct ema e = ema_of(seed);
     const lanes first = lanes_load_within(in, 0, n);
-    ema_step(&e, w, first, lanes_one_back(lanes_of(seed), first), exact);
+    ema_step(&e, w, first, lanes_one_back(lanes_of(seed), first), near_new, exact);
     for (size_t i = LANES; i < DELAYED; i += LANES)
-        ema_step(&e, w, lanes_load_within(in, i, n), lanes_load_within(in - 1, i, n), exact);
+        ema_step(&e, w, lanes_load_within(in, i, n), lanes_load_within(in - 1, i, n), near_new,
+                 exact);
     size_t i = 0;
     for (; i + DELAYED + LANES <= n; i += LANES) {
         const double *x = in + i + DELAYED;
-        lanes_store(out + i, ema_step(&e, w, lanes_load(x), lanes_load(x - 1), exact));
+        lanes_store(out + i, ema_step(&e, w, lanes_load(x), lanes_load(x - 1), near_new, exact));
     }
     for (; i < n; i += LANES) {
         const lanes x = lanes_load_within(in, i + DELAYED, n);
         const lanes one_back = lanes_load_within(in - 1, i + DELAYED, n);
-        lanes_store_first(out + i, ema_step(&e, w, x, one_back, exact), n - i);
+        lanes_store_first(out + i, ema_step(&e, w, x, one_back, near_new, exact), n - i);
     }
 }
 
@@ -176,9 +181,11 @@ LANES_INLINE void ema_f64_lanes(const double *restrict in, size_t n, size_t peri
     const struct blend_weights w =
         blend_weights_of((struct share){2 / spread, ((double)period - 1) / spread});
     if (w.exact)
-        ema_after_seed(in + period, n - period, &w, seed, out + period, true);
+        ema_after_seed(in + period, n - period, &w, seed, out + period, false, true);
+    else if (w.near_new)
+        ema_after_seed(in + period, n - period, &w, seed, out + period, true, false);
     else
-        ema_after_seed(in + period, n - period, &w, seed, out + period, false);
+        ema_after_seed(in + period, n - period, &w, seed, out + period, false, false);
 }
 
 /* --- RSI ------------------------------------------------------------------------------------- */
