@@ -11,6 +11,9 @@ import subprocess
 import sys
 
 LIMITS = {"dense": "the FMA units' peak"}  # of the others: memcpy
+# gnuplot has eight colours; the points and, after a round of colours, the dashes tell the rest apart.
+POINTS = (7, 5, 9, 11, 13, 6, 4, 8, 10, 12)
+
 STYLE = """set terminal pngcairo size 900,500 font 'sans,11' background '#ffffff'
 set output '{output}'
 set datafile separator ','
@@ -53,7 +56,8 @@ def script(name, lines, output):
     for i, points in enumerate(lines.values()):
         commands += f"$data{i} << EOD\n" + "".join(f"{x},{y}\n" for x, y in points) + "EOD\n"
     return commands + "plot " + ", ".join(
-        f"$data{i} with linespoints lw 2 pt 7 title '{quoted(by)}' noenhanced" for i, by in enumerate(lines)) + "\n"
+        f"$data{i} with linespoints lw 2 pt {POINTS[i % len(POINTS)]} dt {1 + i // 8} title '{quoted(by)}' noenhanced"
+        for i, by in enumerate(lines)) + "\n"
 
 
 def main():
