@@ -141,56 +141,24 @@ static void linger(struct http_conn *conn)
 
 /* --- answering */
 
-static char *put(char *at, const char *text, size_t bytes)
+static enum http_connection_header connection_header(const struct http_conn *conn)
 {
-    memcpy(at, text, bytes);
-    return at + bytes;
+    if (conn->close_after)
+        return HTTP_CONNECTION_CLOSE;
+    return conn->parser.request.version_1_0 ? HTTP_CONNECTION_KEEP_ALIVE : HTTP_CONNECTION_UNSAID;
 }
 
-#define PUT_LITERAL(at, text) put((at), (text), sizeof(text) - 1)
-
-static char *put_str(char *at, const char *text)
-{
-    return put(at, text, strlen(text));
-}
-
-static char *put_size(char *at, size_t n)
-{
-    char digits[20];
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    return put(at, digits + i, sizeof digits - i);
-}
-
-/* The longest head: status line 64, date 64, type 128, length 64, connection 32, extra 512. */
 static void write_head(struct http_conn *conn, const char *content_type)
 {
     const struct http_exchange *ex = &conn->exchange;
-    char *at = conn->head;
-    at = PUT_LITERAL(at, "HTTP/1.1 ");
-    at = put_size(at, (size_t)conn->status);
-    at = PUT_LITERAL(at, " ");
-    at = put_str(at, http_status_text(conn->status));
-    at = PUT_LITERAL(at, "\r\nDate: ");
-    at = put_str(at, http_server_date(conn->server));
-    if (content_type != NULL) {
-        at = PUT_LITERAL(at, "\r\nContent-Type: ");
-        at = put_str(at, content_type);
-    }
-    at = PUT_LITERAL(at, "\r\nContent-Length: ");
-    at = put_size(at, ex->answer.bytes);
-    if (conn->close_after)
-        at = PUT_LITERAL(at, "\r\nConnection: close");
-    else if (conn->parser.request.version_1_0)
-        at = PUT_LITERAL(at, "\r\nConnection: keep-alive");
-    at = PUT_LITERAL(at, "\r\n");
-    at = put(at, ex->_extra, ex->_extra_bytes);
-    at = PUT_LITERAL(at, "\r\n");
-    conn->head_bytes = (size_t)(at - conn->head);
-    assert(conn->head_bytes <= sizeof conn->head);
+    struct http_head head = {.status = conn->status,
+                             .date = http_server_date(conn->server),
+                             .content_type = content_type,
+                             .content_length = ex->answer.bytes,
+                             .connection = connection_header(conn),
+                             .extra = ex->_extra,
+                             .extra_bytes = ex->_extra_bytes};
+    conn->head_bytes = http_head_write(&head, conn->head);
 }
 
 /* Ready for the next request on this connection. */

@@ -27,6 +27,7 @@
 #include <uv.h>
 
 #include "http_exchange.h"
+#include "http_head.h"
 #include "http_parser.h"
 #include "http_server.h"
 
@@ -40,7 +41,6 @@ enum http_conn_state {
 
 enum {
     HTTP_READ_BYTES = 64 * 1024,
-    HTTP_HEAD_BYTES_MAX = 1024,
     HTTP_ANSWER_BYTES_MAX = 256 * 1024 * 1024,
 };
 
