@@ -73,7 +73,7 @@ const char *kernels_isa_str(enum kernels_isa isa);
  *     float *packed = aligned_alloc(64, round_up(64, 4 * k->dense_packed_size(in, out)));
  *     k->dense_pack(weights, in, out, packed);           once, at load
  *     k->dense_packed_f32(x, packed, bias, KERNELS_RELU, rows, in, out, y);
- *   dense_packed_size  in floats; columns are rounded up to whole vectors (10 are 16).
+ *   dense_packed_size  in floats; at least in * out, there may be padding.
  *   Alignment          `packed` at 64 bytes, or it is slower; the rest as it comes.
  *   Padding            only inside `packed`. Nothing is read or written beyond
  *                      in[rows][in], bias[out] and out[rows][out].

@@ -8,21 +8,31 @@
  *                   an input must fit in the registers
  *   ROW_PANELS      panels that a single row takes at once, so that enough sums are under way
  *                   to hide the latency of an addition
+ *   NARROW_COLS     columns of a layer that is one panel of dense_narrow.h; from PANEL_COLS to
+ *                   NARROW_VECTORS vectors
+ *   NARROW_SUMS     vectors of sums in a tile of that; beside them an input of each of its rows and
+ *                   a vector of weights must fit in the registers
+ *   NARROW_SHAPES(X)   X(group, vectors) for what dense_narrow.h makes of 1 to NARROW_COLS
+ *                   columns: groups 1, 2, 4 ... LANES with 4 to NARROW_VECTORS vectors, the last
+ *                   from 1 on; of the first what NARROW_COLS needs
  *   vector_load(from), vector_load_first(from, n), vector_store_first(to, n, v) (n from 1 on;
  *   LANES at most are touched), vector_zero(), vector_each(x), vector_add(a, b),
  *   vector_max(a, b), vector_fma(a, b, c) = a * b + c
+ *   vector_repeat(v, group), vector_repeat_load(from, group): the first `group` floats, repeated
+ *   until the vector is full
+ *   vector_add_pairs(a, b): a[0] + a[1], a[2] + a[3] and so on, then those of b
+ *   vector_keep(v): v is in a register from here on
  *
- * Packed weights are panels of columns: PANEL_VECTORS vectors wide, the last as many vectors as it
- * needs, its missing columns 0. A panel is [in_size][width], so that a tile of TILE_ROWS rows
- * reads it from begin to end while its sums stay in registers.
- *
- * A narrow panel has fewer sums than the adders have stages. It keeps several of each, over every
- * second or fourth input ("chains"), and adds them up at the end. What is added to what depends
- * on the panel alone: never on the number of rows.
+ * Packed weights are panels of columns. A whole panel is PANEL_VECTORS vectors wide and
+ * [in_size][width], so that a tile of TILE_ROWS rows reads it from begin to end while its sums
+ * stay in registers. The columns behind the last whole one, or all of a layer that has few, are
+ * one panel of dense_narrow.h. What is added to what depends on the panel alone: never on the
+ * number of rows.
  */
 #ifndef DENSE_PACKED_H
 #define DENSE_PACKED_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -36,6 +46,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Hardened builds zero what lies on the stack, sums that never get there included. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 /* Sums are registers only when every loop over them is unrolled. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -43,131 +56,97 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-static size_t whole_vectors(size_t cols)
+typedef void tile_fn(const float *restrict in, const float *restrict panel,
+                     const float *restrict bias, bool relu, size_t in_size, size_t cols,
+                     size_t out_size, float *restrict out);
+
+static size_t whole_vectors(size_t lanes)
 {
-    return (cols + LANES - 1) / LANES;
+    return (lanes + LANES - 1) / LANES;
+}
+
+#include "dense_narrow.h"
+
+/* Those in whole panels. */
+static size_t wide_cols(size_t out_size)
+{
+    return out_size > NARROW_COLS ? out_size / PANEL_COLS * PANEL_COLS : 0;
 }
 
 size_t NAMED(dense_packed_size, ISA)(size_t in_size, size_t out_size)
 {
-    return in_size * whole_vectors(out_size) * LANES;
-}
-
-static void pack_row(const float *restrict from, size_t cols, size_t width, float *restrict to)
-{
-    for (size_t col = 0; col < width; col++)
-        to[col] = col < cols ? from[col] : 0.0F;
+    const size_t wide = wide_cols(out_size);
+    return in_size * wide + narrow_size(in_size, out_size - wide);
 }
 
 void NAMED(dense_pack, ISA)(const float *restrict weights, size_t in_size, size_t out_size,
                             float *restrict packed)
 {
-    for (size_t col = 0; col < out_size; col += PANEL_COLS) {
-        const size_t left = out_size - col;
-        const size_t cols = left < PANEL_COLS ? left : PANEL_COLS;
-        const size_t width = whole_vectors(cols) * LANES;
-        float *panel = packed + in_size * col;
+    const size_t wide = wide_cols(out_size);
+    for (size_t col = 0; col < wide; col += PANEL_COLS)
         for (size_t i = 0; i < in_size; i++)
-            pack_row(weights + i * out_size + col, cols, width, panel + i * width);
-    }
+            for (size_t c = 0; c < PANEL_COLS; c++)
+                packed[in_size * col + i * PANEL_COLS + c] = weights[i * out_size + col + c];
+    pack_narrow(weights + wide, in_size, out_size - wide, out_size, packed + in_size * wide);
 }
 
 /* --- a tile: some rows of one panel ------------------------------------------ */
 
 typedef VECTOR sums[TILE_ROWS][PANEL_VECTORS];
 
-/* The first chain starts with the bias, the others with 0. */
-INLINE void start_sums(size_t rows, size_t vectors, const float *restrict bias, size_t cols,
-                       sums sum)
+INLINE void start_sums(size_t rows, const float *restrict bias, sums sum)
 {
     UNROLL for (size_t v = 0; v < PANEL_VECTORS; v++)
     {
-        VECTOR first = vector_zero();
-        if (bias != NULL && v < vectors)
-            first = vector_load_first(bias + v * LANES, cols - v * LANES);
+        const VECTOR first = bias != NULL ? vector_load(bias + v * LANES) : vector_zero();
         UNROLL for (size_t row = 0; row < rows; row++) sum[row][v] = first;
     }
 }
 
-/* One input of each row for each chain. Row by row: weights stay in registers, and an input is
- * done with before the next is loaded. */
-INLINE void add_inputs(size_t rows, size_t vectors, size_t chains, const float *restrict in,
-                       size_t in_size, const float *restrict panel, sums sum)
+/* One input of each row. Row by row: weights stay in registers, and an input is done with before
+ * the next is loaded. */
+INLINE void add_inputs(size_t rows, const float *restrict in, size_t in_size,
+                       const float *restrict panel, sums sum)
 {
-    VECTOR weights[PANEL_VECTORS];
-    UNROLL for (size_t v = 0; v < chains * vectors; v++) weights[v] =
-        vector_load(panel + v * LANES);
-    UNROLL for (size_t row = 0; row < rows; row++)
-        UNROLL for (size_t v = 0; v < chains * vectors; v++) sum[row][v] =
-            vector_fma(vector_each(in[row * in_size + v / vectors]), weights[v], sum[row][v]);
+    UNINITIALIZED VECTOR weights[PANEL_VECTORS];
+    UNROLL for (size_t v = 0; v < PANEL_VECTORS; v++) weights[v] = vector_load(panel + v * LANES);
+    UNROLL for (size_t row = 0; row < rows; row++) UNROLL for (size_t v = 0; v < PANEL_VECTORS; v++)
+        sum[row][v] = vector_fma(vector_each(in[row * in_size]), weights[v], sum[row][v]);
 }
 
-INLINE void finish_sums(size_t rows, size_t vectors, size_t chains, bool relu, sums sum,
-                        size_t cols, size_t out_size, float *restrict out)
+INLINE void run_tile(size_t rows, const float *restrict in, const float *restrict panel,
+                     const float *restrict bias, bool relu, size_t in_size, size_t out_size,
+                     float *restrict out)
 {
-    UNROLL for (size_t row = 0; row < rows; row++) UNROLL for (size_t v = 0; v < vectors; v++)
+    UNINITIALIZED sums sum;
+    start_sums(rows, bias, sum);
+    for (size_t i = 0; i < in_size; i++)
+        add_inputs(rows, in + i, in_size, panel + i * PANEL_COLS, sum);
+    UNROLL for (size_t row = 0; row < rows; row++) UNROLL for (size_t v = 0; v < PANEL_VECTORS; v++)
     {
-        VECTOR total = sum[row][v];
-        UNROLL for (size_t chain = 1; chain < chains; chain++) total =
-            vector_add(total, sum[row][chain * vectors + v]);
         if (relu)
-            total = vector_max(total, vector_zero());
-        vector_store_first(out + row * out_size + v * LANES, cols - v * LANES, total);
+            sum[row][v] = vector_max(sum[row][v], vector_zero());
+        vector_store_first(out + row * out_size + v * LANES, LANES, sum[row][v]);
     }
 }
 
-INLINE void run_tile(size_t rows, size_t vectors, const float *restrict in,
-                     const float *restrict panel, const float *restrict bias, bool relu,
-                     size_t in_size, size_t cols, size_t out_size, float *restrict out)
-{
-    const size_t chains = PANEL_VECTORS / vectors;
-    const size_t width = vectors * LANES;
-    sums sum;
-    start_sums(rows, vectors, bias, cols, sum);
-    size_t i = 0;
-    for (; in_size - i >= chains; i += chains)
-        add_inputs(rows, vectors, chains, in + i, in_size, panel + i * width, sum);
-    for (; i < in_size; i++)
-        add_inputs(rows, vectors, 1, in + i, in_size, panel + i * width, sum);
-    finish_sums(rows, vectors, chains, relu, sum, cols, out_size, out);
-}
-
-typedef void tile_fn(const float *restrict in, const float *restrict panel,
-                     const float *restrict bias, bool relu, size_t in_size, size_t cols,
-                     size_t out_size, float *restrict out);
-
-#define TILE(rows, vectors)                                                                    \
-    static void tile_##rows##x##vectors(const float *restrict in, const float *restrict panel, \
-                                        const float *restrict bias, bool relu, size_t in_size, \
-                                        size_t cols, size_t out_size, float *restrict out)     \
-    {                                                                                          \
-        run_tile(rows, vectors, in, panel, bias, relu, in_size, cols, out_size, out);          \
-    }
-#define TILES(vectors) \
-    TILE(1, vectors)   \
-    TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors)
-#define TILE_NAMES(vectors)                                                                       \
-    {                                                                                             \
-        tile_1x##vectors, tile_2x##vectors, tile_3x##vectors, tile_4x##vectors, tile_5x##vectors, \
-            tile_6x##vectors                                                                      \
+#define TILE(rows)                                                                              \
+    static void tile_##rows(const float *restrict in, const float *restrict panel,              \
+                            const float *restrict bias, bool relu, size_t in_size, size_t cols, \
+                            size_t out_size, float *restrict out)                               \
+    {                                                                                           \
+        (void)cols; /* all of the panel */                                                      \
+        run_tile(rows, in, panel, bias, relu, in_size, out_size, out);                          \
     }
 
-TILES(1)
-TILES(2)
-#if PANEL_VECTORS == 4
-TILES(3)
-TILES(4)
-#endif
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+TILE(5)
+TILE(6)
 
-/* By vectors, then by rows, both less 1. */
-static tile_fn *const tiles[PANEL_VECTORS][TILE_ROWS] = {
-    TILE_NAMES(1),
-    TILE_NAMES(2),
-#if PANEL_VECTORS == 4
-    TILE_NAMES(3),
-    TILE_NAMES(4),
-#endif
-};
+static tile_fn *const wide_tiles[TILE_ROWS] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
 
 /* --- a single row: several panels at once ------------------------------------ */
 
@@ -183,7 +162,7 @@ INLINE void add_input(float in, const float *restrict panels, size_t panel_size,
 static void run_row(const float *restrict in, const float *restrict panels,
                     const float *restrict bias, bool relu, size_t in_size, float *restrict out)
 {
-    VECTOR sum[ROW_PANELS][PANEL_VECTORS];
+    UNINITIALIZED VECTOR sum[ROW_PANELS][PANEL_VECTORS];
     UNROLL for (size_t p = 0; p < ROW_PANELS; p++) UNROLL for (size_t v = 0; v < PANEL_VECTORS; v++)
         sum[p][v] = bias != NULL ? vector_load(bias + p * PANEL_COLS + v * LANES) : vector_zero();
     for (size_t i = 0; i < in_size; i++)
@@ -210,12 +189,12 @@ static void activate(enum kernels_activation activation, float *out, size_t rows
 }
 
 /* Tiles of nearly the same height: 8 rows are 4 and 4, not 6 and 2, which would wait for memory. */
-static void run_panel(const float *restrict in, const float *restrict panel,
-                      const float *restrict bias, enum kernels_activation activation, size_t rows,
-                      size_t in_size, size_t cols, size_t out_size, float *restrict out)
+static void run_panel(tile_fn *const *tiles_by_rows, size_t tile_rows, const float *restrict in,
+                      const float *restrict panel, const float *restrict bias,
+                      enum kernels_activation activation, size_t rows, size_t in_size, size_t cols,
+                      size_t out_size, float *restrict out)
 {
-    tile_fn *const *tiles_by_rows = tiles[whole_vectors(cols) - 1];
-    size_t tiles_left = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    size_t tiles_left = (rows + tile_rows - 1) / tile_rows;
     for (size_t row = 0; row < rows; tiles_left--) {
         const size_t height = (rows - row + tiles_left - 1) / tiles_left;
         float *to = out + row * out_size;
@@ -230,17 +209,23 @@ void NAMED(dense_packed_f32, ISA)(const float *restrict in, const float *restric
                                   const float *restrict bias, enum kernels_activation activation,
                                   size_t rows, size_t in_size, size_t out_size, float *restrict out)
 {
+    const size_t wide = wide_cols(out_size);
     size_t col = 0;
-    for (; rows == 1 && out_size - col >= ROW_PANELS * PANEL_COLS; col += ROW_PANELS * PANEL_COLS) {
+    for (; rows == 1 && wide - col >= ROW_PANELS * PANEL_COLS; col += ROW_PANELS * PANEL_COLS) {
         run_row(in, packed + in_size * col, bias != NULL ? bias + col : NULL,
                 activation == KERNELS_RELU, in_size, out + col);
         activate(activation, out + col, 1, ROW_PANELS * PANEL_COLS, out_size);
     }
-    for (; col < out_size; col += PANEL_COLS) {
-        const size_t left = out_size - col;
-        run_panel(in, packed + in_size * col, bias != NULL ? bias + col : NULL, activation, rows,
-                  in_size, left < PANEL_COLS ? left : PANEL_COLS, out_size, out + col);
-    }
+    for (; col < wide; col += PANEL_COLS)
+        run_panel(wide_tiles, TILE_ROWS, in, packed + in_size * col,
+                  bias != NULL ? bias + col : NULL, activation, rows, in_size, PANEL_COLS, out_size,
+                  out + col);
+    if (col == out_size)
+        return;
+    const size_t left = out_size - col;
+    run_panel(narrow_tiles(left), narrow_rows(narrow_vectors(left)), in, packed + in_size * col,
+              bias != NULL ? bias + col : NULL, activation, rows, in_size, left, out_size,
+              out + col);
 }
 
 #endif

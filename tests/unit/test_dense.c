@@ -237,21 +237,36 @@ static void packed_layers_of_every_shape_agree_with_double_precision(void **stat
                 check_packed(table, rows, in_sizes[i], out_sizes[o], (rows + i + o) % 2 == 0);
 }
 
+/* How weights are packed changes with the width, and what is left behind the last whole group of
+ * inputs with the depth. */
+static void packed_layers_of_every_narrow_width_agree_with_double_precision(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 13};
+    static const size_t in_sizes[] = {5, 16, 31, 33, 64};
+    FOR_EACH_TABLE(table)
+    for (size_t out_size = 1; out_size <= 100; out_size++)
+        for (size_t i = 0; i < COUNT_OF(in_sizes); i++)
+            for (size_t r = 0; r < COUNT_OF(rows); r++)
+                check_packed(table, rows[r], in_sizes[i], out_size, (out_size + i + r) % 2 == 0);
+}
+
 /* NaN * 0 in the padding would be NaN; the columns beside it must not see it. */
 static void what_memory_held_does_not_reach_packed_results(void **state)
 {
     (void)state;
+    static const size_t out_sizes[] = {1, 10, 14, 23, 70};
     FOR_EACH_TABLE(table)
-    {
-        struct layer l = layer_create(3, 5, 10, true);
-        const size_t size = table->dense_packed_size(5, 10);
+    for (size_t o = 0; o < COUNT_OF(out_sizes); o++) {
+        struct layer l = layer_create(3, 5, out_sizes[o], true);
+        const size_t size = table->dense_packed_size(5, out_sizes[o]);
         float *packed = aligned_alloc(64, (size * sizeof *packed + 63) / 64 * 64);
         assert_non_null(packed);
         for (size_t i = 0; i < size; i++)
             packed[i] = NAN;
-        for (size_t i = 0; i < 30; i++)
+        for (size_t i = 0; i < 3 * out_sizes[o]; i++)
             l.out[i] = NAN;
-        table->dense_pack(l.weights, 5, 10, packed);
+        table->dense_pack(l.weights, 5, out_sizes[o], packed);
         for (size_t i = 0; i < size; i++)
             assert_true(packed[i] == packed[i]);
         run_packed(table, &l, packed, KERNELS_NO_ACTIVATION, l.out);
@@ -331,6 +346,7 @@ int main(void)
         cmocka_unit_test(the_portable_dense_layer_agrees_too),
         cmocka_unit_test(the_old_output_is_overwritten_even_if_nan),
         cmocka_unit_test(packed_layers_of_every_shape_agree_with_double_precision),
+        cmocka_unit_test(packed_layers_of_every_narrow_width_agree_with_double_precision),
         cmocka_unit_test(what_memory_held_does_not_reach_packed_results),
         cmocka_unit_test(many_threads_at_once_get_what_one_gets),
         cmocka_unit_test(blas_describes_itself),
