@@ -49,7 +49,7 @@ static void add_dense(struct bench_case *cases, size_t *count, size_t in_size, s
 
 size_t bench_cases(struct bench_case out[CASES_MAX])
 {
-    static const size_t shapes[][2] = {{64, 128},  {128, 64},    {64, 10},
+    static const size_t shapes[][2] = {{64, 128},  {128, 64},    {64, 10},  {784, 10},
                                        {784, 128}, {1024, 1024}, {1024, 16}};
     size_t count = 0;
     add_series(out, &count, BENCH_SMA, 20);
