@@ -7,6 +7,11 @@
 
 #include "variants.h"
 
+/* Packed int8 weights are the same for every variant. */
+#define DENSE_I8(variant, isa)                                                                   \
+    .dense_i8_isa = isa, .dense_i8_size = dense_i8_size_ref, .dense_i8_pack = dense_i8_pack_ref, \
+    .dense_i8_scratch = dense_i8_scratch_##variant, .dense_i8_f32 = dense_i8_f32_##variant
+
 static const struct kernels scalar_table = {
     .isa = KERNELS_SCALAR,
     .simd_bits = 64,
@@ -17,6 +22,7 @@ static const struct kernels scalar_table = {
     .dense_packed_size = dense_packed_size_ref,
     .dense_pack = dense_pack_ref,
     .dense_packed_f32 = dense_packed_f32_ref,
+    DENSE_I8(ref, "scalar"),
     .relu_f32 = relu_f32_ref,
     .sigmoid_f32 = sigmoid_f32_ref,
     .tanh_f32 = tanh_f32_ref,
@@ -34,6 +40,7 @@ static const struct kernels portable_table = {
     .dense_packed_size = dense_packed_size_ref,
     .dense_pack = dense_pack_ref,
     .dense_packed_f32 = dense_packed_f32_ref,
+    DENSE_I8(ref, "scalar"),
     .relu_f32 = relu_f32_ref,
     .sigmoid_f32 = sigmoid_f32_ref,
     .tanh_f32 = tanh_f32_ref,
@@ -51,6 +58,7 @@ static const struct kernels avx2_table = {
     .dense_packed_size = dense_packed_size_avx2,
     .dense_pack = dense_pack_avx2,
     .dense_packed_f32 = dense_packed_f32_avx2,
+    DENSE_I8(avx2, "avx2"),
     .relu_f32 = relu_f32_avx2,
     .sigmoid_f32 = sigmoid_f32_avx2,
     .tanh_f32 = tanh_f32_avx2,
@@ -72,27 +80,32 @@ static const struct kernels *avx2_if_supported(void)
 #endif
 
 #ifdef KERNELS_HAVE_AVX512
-static const struct kernels avx512_table = {
-    .isa = KERNELS_AVX512,
-    .simd_bits = 512,
-    .sma_f64 = sma_f64_avx512,
-    .ema_f64 = ema_f64_avx512,
-    .rsi_f64 = rsi_f64_avx512,
-    .dense_f32 = dense_f32_blas,
-    .dense_packed_size = dense_packed_size_avx512,
-    .dense_pack = dense_pack_avx512,
-    .dense_packed_f32 = dense_packed_f32_avx512,
-    .relu_f32 = relu_f32_avx512,
-    .sigmoid_f32 = sigmoid_f32_avx512,
-    .tanh_f32 = tanh_f32_avx512,
-    .softmax_f32 = softmax_f32_avx512,
-};
+/* clang-format off */
+#define AVX512_BUT_INT8                            \
+    .isa = KERNELS_AVX512,                         \
+    .simd_bits = 512,                              \
+    .sma_f64 = sma_f64_avx512,                     \
+    .ema_f64 = ema_f64_avx512,                     \
+    .rsi_f64 = rsi_f64_avx512,                     \
+    .dense_f32 = dense_f32_blas,                   \
+    .dense_packed_size = dense_packed_size_avx512, \
+    .dense_pack = dense_pack_avx512,               \
+    .dense_packed_f32 = dense_packed_f32_avx512,   \
+    .relu_f32 = relu_f32_avx512,                   \
+    .sigmoid_f32 = sigmoid_f32_avx512,             \
+    .tanh_f32 = tanh_f32_avx512,                   \
+    .softmax_f32 = softmax_f32_avx512
+/* clang-format on */
+
+/* VNNI came after the rest of what the other functions use: some processors lack it. */
+static const struct kernels avx512_table = {AVX512_BUT_INT8, DENSE_I8(avx2, "avx2")};
+static const struct kernels avx512_vnni_table = {AVX512_BUT_INT8, DENSE_I8(avx512, "avx512vnni")};
 
 static const struct kernels *avx512_if_supported(void)
 {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && avx2_if_supported() != NULL)
-        return &avx512_table;
+        return __builtin_cpu_supports("avx512vnni") ? &avx512_vnni_table : &avx512_table;
     return NULL;
 }
 #else

@@ -41,6 +41,18 @@
                                 const float *restrict bias, enum kernels_activation activation, \
                                 size_t rows, size_t in_size, size_t out_size, float *restrict out)
 
+#define DECLARE_DENSE_I8(isa)                                                                     \
+    size_t dense_i8_scratch_##isa(size_t rows, size_t in_size);                                   \
+    void dense_i8_f32_##isa(const float *restrict in, const void *restrict packed,                \
+                            const float *restrict bias, enum kernels_activation activation,       \
+                            size_t rows, size_t in_size, size_t out_size, void *restrict scratch, \
+                            float *restrict out)
+
+/* Packed int8 weights are the same for every variant: see dense_i8.h. */
+size_t dense_i8_size_ref(size_t in_size, size_t out_size);
+void dense_i8_pack_ref(const float *restrict weights, size_t in_size, size_t out_size,
+                       void *restrict packed);
+
 DECLARE_INDICATORS(ref);
 DECLARE_INDICATORS(avx2);
 DECLARE_INDICATORS(avx512);
@@ -52,5 +64,8 @@ DECLARE_DENSE(blas);
 DECLARE_DENSE_PACKED(ref);
 DECLARE_DENSE_PACKED(avx2);
 DECLARE_DENSE_PACKED(avx512);
+DECLARE_DENSE_I8(ref);
+DECLARE_DENSE_I8(avx2);
+DECLARE_DENSE_I8(avx512);
 
 #endif

@@ -19,6 +19,8 @@
 #define GUARD_F 12345.0F
 #define DENSE_SIZE_MAX 33
 #define DENSE_ROWS_MAX 9
+/* Of an int8 layer: 33 inputs in groups, 17 outputs in vectors, with their scales. */
+#define I8_BYTES_MAX 4096
 
 typedef void indicator(const double *restrict in, size_t n, size_t period, double *restrict out);
 
@@ -163,6 +165,30 @@ static void check_layer(struct tally *t, const struct kernels *table, const floa
     expect(t, "past the end", rows, rows * out_size, (double)out[rows * out_size], GUARD, 0);
 }
 
+/* Inputs and weights are from -1 to 1, so an output is off by at most size / 126. */
+static void check_i8_layer(struct tally *t, const struct kernels *table, const float *in,
+                           const float *weights, const float *bias, size_t rows, size_t size)
+{
+    const size_t out_size = size / 2 + 1;
+    _Alignas(64) unsigned char packed[I8_BYTES_MAX], scratch[I8_BYTES_MAX];
+    float out[DENSE_ROWS_MAX * DENSE_SIZE_MAX + 1];
+    out[rows * out_size] = GUARD_F;
+    expect(t, "int8 bytes fit", size, 0,
+           (double)(table->dense_i8_size(size, out_size) > I8_BYTES_MAX ||
+                    table->dense_i8_scratch(rows, size) > I8_BYTES_MAX),
+           0, 0);
+    table->dense_i8_pack(weights, size, out_size, packed);
+    table->dense_i8_f32(in, packed, bias, KERNELS_NO_ACTIVATION, rows, size, out_size, scratch,
+                        out);
+    for (size_t i = 0; i < rows * out_size; i++) {
+        const size_t col = i % out_size;
+        const double sum = naive_dense(in + i / out_size * size, weights, size, out_size, col);
+        const double want = sum + (bias != NULL ? (double)bias[col] : 0);
+        expect(t, "dense int8", rows * out_size, i, (double)out[i], want, (double)size / 126);
+    }
+    expect(t, "past the end", rows, rows * out_size, (double)out[rows * out_size], GUARD, 0);
+}
+
 static void check_dense(struct tally *t, const struct kernels *table)
 {
     float in[DENSE_ROWS_MAX * DENSE_SIZE_MAX];
@@ -176,6 +202,8 @@ static void check_dense(struct tally *t, const struct kernels *table)
         for (size_t size = 1; size <= DENSE_SIZE_MAX; size++) {
             check_layer(t, table, in, weights, NULL, rows, size);
             check_layer(t, table, in, weights, in, rows, size);
+            check_i8_layer(t, table, in, weights, NULL, rows, size);
+            check_i8_layer(t, table, in, weights, in, rows, size);
         }
 }
 

@@ -55,6 +55,7 @@ struct operands {
 
 enum contender_role {
     ROLE_TABLE,   /* one of kernels_for() */
+    ROLE_INT8,    /* its int8 dense layer: not the same numbers, so never "the best" */
     ROLE_LIMIT,   /* what memory or the FMA units allow */
     ROLE_BLAS,    /* a call of OpenBLAS; the fastest of them is the one compared with */
     ROLE_AGAINST, /* another library */
@@ -117,6 +118,7 @@ void operands_destroy(struct operands *o);
 /* Each adds what it has to the contenders; all of it lives as long as the program. */
 void add_tables(struct contenders *all); /* contender_tables.c */
 void add_packed(struct contenders *all); /* contender_packed.c; after the tables */
+void add_int8(struct contenders *all);   /* contender_int8.c */
 void add_limits(struct contenders *all); /* contender_limits.c */
 void add_blas(struct contenders *all);   /* contender_blas.c */
 /* False after saying why. */

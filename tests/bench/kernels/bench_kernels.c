@@ -23,7 +23,8 @@ static const char usage[] =
     "  --only      sma, ema, rsi, dense, relu, sigmoid, tanh or softmax\n"
     "  --python    also the plain loops of tests/bench/baselines.py\n"
     "  --against   also a library with TA-Lib's TA_SMA, TA_EMA, TA_RSI\n"
-    "Rates are 1e9 values/s, and GFLOP/s for dense layers. \"of limit\" is the part of memcpy, or "
+    "Rates are 1e9 values/s, and GFLOP/s for dense layers (int8 operations where a row says so). "
+    "\"of limit\" is the part of memcpy, or "
     "of the\n"
     "FMA units' peak. \"best is\" says how many times as fast the fastest table is as this row.\n";
 
@@ -95,6 +96,7 @@ static bool add_contenders(struct contenders *all, const struct bench_options *o
 {
     add_tables(all);
     add_packed(all);
+    add_int8(all);
     add_limits(all);
     add_blas(all);
     if (options->against_path != NULL && !add_against(all, options->against_path))

@@ -10,7 +10,7 @@
 
 #define SERIES_VALUES_MAX 1000000
 #define DENSE_SIZE_MAX 1024
-#define DENSE_ROWS_MAX 32
+#define DENSE_ROWS_MAX 128
 #define ACTIVATION_VALUES 10000
 #define PAGE 4096
 /*
@@ -38,7 +38,7 @@ static void add_series(struct bench_case *cases, size_t *count, enum bench_kerne
 
 static void add_dense(struct bench_case *cases, size_t *count, size_t in_size, size_t out_size)
 {
-    static const size_t batches[] = {1, 8, 32};
+    static const size_t batches[] = {1, 8, 32, 128};
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
         add(cases, count,
             (struct bench_case){.kernel = BENCH_DENSE,

@@ -53,6 +53,8 @@ static const char *role_str(enum contender_role role)
     switch (role) {
     case ROLE_TABLE:
         return "table";
+    case ROLE_INT8:
+        return "int8";
     case ROLE_LIMIT:
         return "limit";
     case ROLE_BLAS:
