@@ -421,4 +421,29 @@ void config_markdown(struct buffer *out)
                            "`queues.NAME` takes any key of `batching`, for the queue of the model "
                            "or indicator `NAME`\nalone, and beats what the model's own "
                            "`config.json` says. Only in the file.\n");
+    buffer_append_str(
+        out,
+        "\n## A model's config.json\n\n"
+        "Beside the versions of a model, `NAME/config.json` may say, with the same kinds of "
+        "mistakes\n"
+        "refused (the model is, the server starts):\n\n"
+        "| key | default | values | what |\n|---|---|---|---|\n"
+        "| `labels` | none | strings | the class of each output |\n"
+        "| `batching` | none | `max_batch_rows`, `max_queue_rows`, `max_delay_us` | the model's "
+        "own; "
+        "`queues.NAME` beats them |\n"
+        "| `precision` | `float32` | float32, int8 | what its dense layers compute in |\n"
+        "| `int8_max_error` | `0.01` | above 0, to 1 | how far int8 outputs may be from float32, "
+        "as a "
+        "part of the largest |\n\n"
+        "With `\"precision\": \"int8\"` the load packs the weights of all dense layers as whole "
+        "numbers of\n8 bits, and computes sample inputs before and after: the rows of "
+        "`NAME/samples.json`\n(`{\"instances\": [[...], ...]}`, up to 256, as in a predict "
+        "request), else 32 made-up rows of\nnormal numbers. The largest difference of an output, "
+        "as a part of the largest output over all\nsamples, is in the log and at `GET "
+        "/v1/models/{model}`. Beyond `int8_max_error` the model is\nrefused. Samples that look "
+        "like "
+        "real requests are worth their file: made-up ones may be far\nfrom what a model was "
+        "trained "
+        "on.\n");
 }

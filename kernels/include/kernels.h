@@ -110,7 +110,7 @@ const char *kernels_isa_str(enum kernels_isa isa);
  *                      inputs are normal and 1.2e-2 when weights are too; never above
  *                      in_size * max|x| * max|w| / 126. An outlier makes the steps of its
  *                      whole row or column coarser.
- *   Threads, padding   as packed dense.
+ *   Threads, padding   as packed dense. Packed int8 weights serve every table.
  *
  * Activations work in place on `n` elements; softmax on each row of `rows` x
  * `cols`, shifted by the row's maximum.

@@ -6,6 +6,7 @@
 needs Debian's python3-sklearn and python3-onnx (script/setup train) and a few minutes. It writes
 
     models/digits/1/model.onnx     64 inputs (pixels / 16), ReLU layers, softmax over ten classes
+    models/digits/samples.json     a few images it was trained on, to try it with
     tests/data/digits_test.json    the held-out images, their labels, and this model's probabilities
 
 Everything random has a fixed seed. The size of the network, its weight decay and how many warped copies of
@@ -29,6 +30,7 @@ from sklearn.neural_network import MLPClassifier
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 0
 HELD_OUT = 360
+SAMPLES = 50
 HIDDEN = [(64,), (128,), (128, 64)]
 WEIGHT_DECAY = [1e-4, 1e-2]
 WARPED_COPIES = [0, 10, 20]
@@ -107,6 +109,13 @@ def forward(layers, pixels):
     return x / x.sum(axis=1, keepdims=True)
 
 
+def write_samples(path, pixels):
+    """The body of a predict request."""
+    rows = [json.dumps([float(f"{p:g}") if p % 1 else int(p) for p in image / 16], separators=(",", ":"))
+            for image in pixels]
+    path.write_text('{"instances":[\n' + ",\n".join(rows) + "\n]}\n")
+
+
 def write_test_data(path, pixels, labels, probabilities, accuracy):
     rows = [json.dumps({"pixels": [int(p) for p in image], "label": int(label),
                         "probabilities": [float(f"{p:.9g}") for p in row]}, separators=(",", ":"))
@@ -129,6 +138,7 @@ def main():
     model_path = ROOT / "models" / "digits" / "1" / "model.onnx"
     model_path.parent.mkdir(exist_ok=True)
     model_path.write_bytes(to_onnx(layers).SerializeToString())
+    write_samples(ROOT / "models" / "digits" / "samples.json", train_pixels[:SAMPLES])
     write_test_data(ROOT / "tests" / "data" / "digits_test.json", test_pixels, test_labels, probabilities, accuracy)
 
 

@@ -10,7 +10,9 @@
 #include "model_config.h"
 #include "model_error.h"
 #include "model_file.h"
+#include "model_samples.h"
 #include "plan_choice.h"
+#include "plan_int8.h"
 
 enum {
     MODEL_NAME_BYTES_MAX = 128,
@@ -25,6 +27,8 @@ struct model {
     struct onnx_shape input_row;
     struct model_plan plan;
     struct model_config config;
+    struct model_samples samples; /* until model_apply_precision() */
+    struct model_accuracy accuracy;
 };
 
 struct model_limits model_limits_default(void)
@@ -172,6 +176,24 @@ static enum model_status read_config(const char *dir, const char *name, struct m
     return status == MODEL_NOT_FOUND ? MODEL_OK : status;
 }
 
+/* NAME/samples.json, for a model that needs it. */
+static enum model_status read_samples(const char *dir, struct model *m, struct model_error *error)
+{
+    char path[MODEL_NAME_BYTES_MAX + 32];
+    struct model_file file;
+    if (m->config.precision != MODEL_INT8)
+        return MODEL_OK;
+    snprintf(path, sizeof path, "%s/samples.json", m->name);
+    enum model_status status = model_file_read(dir, path, MODEL_SAMPLES_BYTES_MAX, &file, error);
+    if (status == MODEL_NOT_FOUND)
+        return MODEL_OK;
+    if (status != MODEL_OK)
+        return status;
+    status = model_samples_parse(file.data, file.bytes, m->plan.in_size, &m->samples, error);
+    free(file.data);
+    return status;
+}
+
 enum model_status model_load(const char *dir, const char *name, const char *version,
                              const struct model_limits *limits, struct model **out,
                              struct model_error *error)
@@ -183,14 +205,21 @@ enum model_status model_load(const char *dir, const char *name, const char *vers
     char path[MODEL_NAME_BYTES_MAX + MODEL_VERSION_DIGITS_MAX + 32];
     snprintf(path, sizeof path, "%s/%s/model.onnx", name, version);
     struct model_file config = {0}, onnx = {0};
+    struct model *m = NULL;
     status = read_config(dir, name, &config, error);
     if (status == MODEL_OK)
         status = model_file_read(dir, path, limits->file_bytes_max, &onnx, error);
     if (status == MODEL_OK)
         status = model_load_memory(name, version, onnx.data, onnx.bytes, config.data, config.bytes,
-                                   limits, out, error);
+                                   limits, &m, error);
     free(onnx.data);
     free(config.data);
+    if (status == MODEL_OK)
+        status = read_samples(dir, m, error);
+    if (status == MODEL_OK)
+        *out = m;
+    else
+        model_destroy(m);
     return status;
 }
 
@@ -204,6 +233,7 @@ void model_destroy(struct model *m)
     free(m->output_name);
     model_plan_deinit(&m->plan);
     model_config_deinit(&m->config);
+    model_samples_deinit(&m->samples);
     free(m);
 }
 
@@ -274,6 +304,48 @@ const char *model_label(const struct model *m, size_t index)
     return index < m->config.labels_count ? m->config.labels[index] : NULL;
 }
 
+/* --- Its precision ----------------------------------------------------------- */
+
+const char *model_precision_str(enum model_precision precision)
+{
+    return precision == MODEL_INT8 ? "int8" : "float32";
+}
+
+const struct model_accuracy *model_accuracy(const struct model *m)
+{
+    return &m->accuracy;
+}
+
+static enum model_status to_int8(struct model *m, const struct kernels *kernels,
+                                 struct model_error *error)
+{
+    struct model_accuracy a = {.precision = MODEL_INT8,
+                               .error_max = m->config.int8_error_max,
+                               .samples_given = m->samples.given};
+    if (!model_plan_to_int8(&m->plan, kernels, &m->samples, &a.error, &a.samples))
+        return model_fail_nomem(error);
+    m->accuracy = a;
+    if (a.error <= a.error_max)
+        return MODEL_OK;
+    return model_fail(error, MODEL_INACCURATE,
+                      "in int8 outputs are off by up to %.3g of the largest for %zu rows %s; "
+                      "int8_max_error in config.json is %.3g",
+                      a.error, a.samples, a.samples_given ? "of samples.json" : "of normal numbers",
+                      a.error_max);
+}
+
+enum model_status model_apply_precision(struct model *m, const struct kernels *kernels,
+                                        struct model_error *error)
+{
+    if (m->config.precision != MODEL_INT8)
+        return MODEL_OK;
+    if (m->samples.rows == NULL && !model_samples_make(m->plan.in_size, &m->samples))
+        return model_fail_nomem(error);
+    enum model_status status = to_int8(m, kernels, error);
+    model_samples_deinit(&m->samples);
+    return status;
+}
+
 /* --- Its layers -------------------------------------------------------------- */
 
 void model_choose_kernels(struct model *m, const struct kernels *kernels, size_t rows_max)
@@ -299,7 +371,9 @@ static const char *unpacked_name(const struct kernels *kernels)
 static struct model_layer describe_step(const struct plan_step *step, const struct kernels *kernels)
 {
     struct model_layer layer = {.in_size = step->in_size, .out_size = step->out_size};
-    if (step->packed != NULL)
+    if (step->packed_i8 != NULL)
+        snprintf(layer.kernel, sizeof layer.kernel, "int8 %s", kernels->dense_i8_isa);
+    else if (step->packed != NULL)
         snprintf(layer.kernel, sizeof layer.kernel, "packed %s", kernels_isa_str(kernels->isa));
     else
         snprintf(layer.kernel, sizeof layer.kernel, "%s", unpacked_name(kernels));

@@ -1,9 +1,10 @@
 /*
  * model.h - a feed-forward network from an ONNX file, compiled to a plan.
  *
- *   Threads    loading on any thread; after model_choose_kernels(), if that is
- *              called, a model is immutable, and model_run() may run on many
- *              threads at once, each with its own scratch.
+ *   Threads    loading on any thread; after model_apply_precision() and
+ *              model_choose_kernels(), if they are called, a model is immutable,
+ *              and model_run() may run on many threads at once, each with its own
+ *              scratch.
  *   Ownership  model_load() to model_destroy(). Names, labels and shapes belong
  *              to the model.
  *   Shapes     row-major float32. One row is model_input_size() numbers; the
@@ -31,6 +32,8 @@
     X(MALFORMED, "not a well-formed ONNX file")     \
     X(UNSUPPORTED, "uses what jitney does not run") \
     X(BAD_CONFIG, "config.json is wrong")           \
+    X(BAD_SAMPLES, "samples.json is wrong")         \
+    X(INACCURATE, "too far from float32 in int8")   \
     X(NOMEM, "out of memory")
 
 enum model_status {
@@ -65,9 +68,19 @@ struct model_batching {
     uint64_t delay_ns_max; /* UINT64_MAX: not said */
 };
 
+/* What dense layers compute in. */
+enum model_precision {
+    MODEL_FLOAT32,
+    MODEL_INT8
+};
+
+/* "int8". Static. */
+const char *model_precision_str(enum model_precision precision);
+
 struct model;
 
-/* Loads DIR/NAME/VERSION/model.onnx with the optional DIR/NAME/config.json. */
+/* Loads DIR/NAME/VERSION/model.onnx with the optional DIR/NAME/config.json, and for a model in
+ * int8 the optional DIR/NAME/samples.json (model_samples.h). */
 enum model_status model_load(const char *dir, const char *name, const char *version,
                              const struct model_limits *limits, struct model **out,
                              struct model_error *error) __attribute__((warn_unused_result));
@@ -97,7 +110,31 @@ size_t model_labels_count(const struct model *m);
 const char *model_label(const struct model *m, size_t index);
 
 /*
- * Settles how each dense layer is computed. Measures it for one row and for
+ * Does what config.json says of precision. For int8: computes the sample inputs, packs the
+ * weights of the dense layers for `kernels`' int8 layer (see kernels.h; layers with more inputs
+ * than that takes stay float32), computes the samples again, and compares. Samples are those of
+ * samples.json, else rows of normal numbers from a fixed seed.
+ *
+ * INACCURATE: an output is off by more than config.json allows. On any failure the model is good
+ * for nothing but model_destroy(). At most once, before model_choose_kernels(), with the same
+ * kernels; never called, the model computes in float32.
+ */
+enum model_status model_apply_precision(struct model *m, const struct kernels *kernels,
+                                        struct model_error *error)
+    __attribute__((warn_unused_result));
+
+/* What came of it. */
+struct model_accuracy {
+    enum model_precision precision;
+    double error;       /* largest difference from float32, as a part of the largest |output| */
+    double error_max;   /* "int8_max_error" */
+    size_t samples;     /* rows that were compared */
+    bool samples_given; /* by samples.json; else made up */
+};
+const struct model_accuracy *model_accuracy(const struct model *m);
+
+/*
+ * Settles how each dense layer in float32 is computed. Measures it for one row and for
  * `rows_max` rows, over packed weights and by `kernels->dense_f32` in turns, and
  * keeps what is faster over both; at most about 200 ms for the model, after which
  * the remaining layers keep dense_f32. With the table of KERNELS_SCALAR nothing is
@@ -110,7 +147,7 @@ const char *model_label(const struct model *m, size_t index);
 void model_choose_kernels(struct model *m, const struct kernels *kernels, size_t rows_max);
 
 /* A dense layer: its sizes, and by what it is computed: "packed avx512", "openblas",
- * "plain"; "unsettled" before model_choose_kernels(). */
+ * "plain", "int8 avx512vnni"; "unsettled" before model_choose_kernels(). */
 struct model_layer {
     size_t in_size;
     size_t out_size;

@@ -8,6 +8,10 @@
 #include "base.h"
 #include "model_error.h"
 
+/* A layer of evenly spread numbers costs about 0.006, see kernels.h; errors of several layers add
+ * up like noise, and trained ones have less: the bundled digits 0.0002. */
+#define INT8_ERROR_MAX_DEFAULT 0.01
+
 /* yyjson decodes strings in place here, so a key's position in `text`, the copy, is its
  * position in `json`, the file. */
 struct parse {
@@ -19,7 +23,9 @@ struct parse {
 
 struct model_config model_config_default(void)
 {
-    return (struct model_config){.batching = {.delay_ns_max = UINT64_MAX}};
+    return (struct model_config){.batching = {.delay_ns_max = UINT64_MAX},
+                                 .precision = MODEL_FLOAT32,
+                                 .int8_error_max = INT8_ERROR_MAX_DEFAULT};
 }
 
 static size_t line_at(const struct parse *p, size_t position)
@@ -123,6 +129,27 @@ static enum model_status read_batching(const struct parse *p, yyjson_val *key, y
     return status;
 }
 
+static enum model_status read_precision(const struct parse *p, yyjson_val *key, yyjson_val *value,
+                                        enum model_precision *out)
+{
+    for (unsigned i = MODEL_FLOAT32; i <= MODEL_INT8; i++)
+        if (yyjson_equals_str(value, model_precision_str((enum model_precision)i))) {
+            *out = (enum model_precision)i;
+            return MODEL_OK;
+        }
+    return fail_at(p, key, "must be \"float32\" or \"int8\"");
+}
+
+static enum model_status read_share(const struct parse *p, yyjson_val *key, yyjson_val *value,
+                                    double *out)
+{
+    const double share = yyjson_is_num(value) ? yyjson_get_num(value) : 0;
+    if (!(share > 0 && share <= 1))
+        return fail_at(p, key, "must be a number above 0, and 1 at most");
+    *out = share;
+    return MODEL_OK;
+}
+
 static enum model_status read_member(const struct parse *p, yyjson_val *key,
                                      struct model_config *config)
 {
@@ -131,7 +158,11 @@ static enum model_status read_member(const struct parse *p, yyjson_val *key,
         return read_labels(p, key, value, config);
     if (yyjson_equals_str(key, "batching"))
         return read_batching(p, key, value, &config->batching);
-    return fail_at(p, key, "is unknown; there are labels and batching");
+    if (yyjson_equals_str(key, "precision"))
+        return read_precision(p, key, value, &config->precision);
+    if (yyjson_equals_str(key, "int8_max_error"))
+        return read_share(p, key, value, &config->int8_error_max);
+    return fail_at(p, key, "is unknown; there are labels, batching, precision and int8_max_error");
 }
 
 static enum model_status read_root(const struct parse *p, yyjson_val *root,

@@ -1,10 +1,12 @@
 /*
- * model_config.h - NAME/config.json: class labels and batching settings.
+ * model_config.h - NAME/config.json: class labels, batching settings, precision.
  *
  *   {
  *     // Comments are allowed. Everything may be left out.
  *     "labels": ["cat", "dog"],
- *     "batching": {"max_batch_rows": 64, "max_queue_rows": 4096, "max_delay_us": 0}
+ *     "batching": {"max_batch_rows": 64, "max_queue_rows": 4096, "max_delay_us": 0},
+ *     "precision": "int8",    // or "float32"
+ *     "int8_max_error": 0.01  // a part of the largest |output|
  *   }
  *
  * An unknown key, a key that occurs twice, a wrong type or a value out of range
@@ -30,9 +32,11 @@ struct model_config {
     char **labels;
     size_t labels_count;
     struct model_batching batching;
+    enum model_precision precision;
+    double int8_error_max;
 };
 
-/* Nothing said. */
+/* Nothing said: float32. */
 struct model_config model_config_default(void);
 
 /* On failure *out is untouched. */

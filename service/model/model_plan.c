@@ -21,6 +21,7 @@ void model_plan_deinit(struct model_plan *plan)
     for (size_t i = 0; i < plan->steps_count; i++) {
         free(plan->steps[i].weights);
         free(plan->steps[i].packed);
+        free(plan->steps[i].packed_i8);
         free(plan->steps[i].values);
     }
     free(plan->steps);
@@ -140,9 +141,23 @@ static size_t half_size(const struct model_plan *plan, size_t rows)
     return round_up(plan->scratch_size * rows);
 }
 
+/* Behind both halves: what the int8 layer that needs most of it needs. */
+static size_t i8_scratch_size(const struct model_plan *plan, size_t rows)
+{
+    size_t bytes_max = 0;
+    for (size_t i = 0; i < plan->steps_count; i++) {
+        const struct plan_step *step = &plan->steps[i];
+        if (step->packed_i8 == NULL)
+            continue;
+        const size_t bytes = plan->kernels->dense_i8_scratch(rows * step->repeat, step->in_size);
+        bytes_max = bytes > bytes_max ? bytes : bytes_max;
+    }
+    return round_up((bytes_max + sizeof(float) - 1) / sizeof(float));
+}
+
 size_t model_plan_scratch_size(const struct model_plan *plan, size_t rows)
 {
-    return 2 * half_size(plan, rows);
+    return 2 * half_size(plan, rows) + i8_scratch_size(plan, rows);
 }
 
 /* Each elementwise operation is a loop of its own, so that it becomes vector instructions.
@@ -173,9 +188,13 @@ static enum kernels_activation fused_activation(enum plan_activation activation)
 }
 
 static void run_dense(const struct plan_step *step, const struct kernels *kernels,
-                      const float *from, size_t rows, float *to)
+                      const float *from, size_t rows, void *scratch, float *to)
 {
-    if (step->packed != NULL)
+    if (step->packed_i8 != NULL)
+        kernels->dense_i8_f32(from, step->packed_i8, step->values,
+                              fused_activation(step->activation), rows * step->repeat,
+                              step->in_size, step->out_size, scratch, to);
+    else if (step->packed != NULL)
         kernels->dense_packed_f32(from, step->packed, step->values,
                                   fused_activation(step->activation), rows * step->repeat,
                                   step->in_size, step->out_size, to);
@@ -185,7 +204,7 @@ static void run_dense(const struct plan_step *step, const struct kernels *kernel
 }
 
 static void run_op(const struct plan_step *step, const struct kernels *kernels, const float *from,
-                   size_t rows, float *to)
+                   size_t rows, void *scratch, float *to)
 {
     size_t size = step->out_size;
     switch (step->op) {
@@ -194,7 +213,7 @@ static void run_op(const struct plan_step *step, const struct kernels *kernels, 
             memcpy(to, from, rows * size * sizeof *to);
         return;
     case PLAN_DENSE:
-        run_dense(step, kernels, from, rows, to);
+        run_dense(step, kernels, from, rows, scratch, to);
         return;
     case PLAN_ADD:
         EACH_NUMBER(x, +, v)
@@ -237,10 +256,11 @@ static void run_activation(const struct plan_step *step, const struct kernels *k
 }
 
 void plan_step_run(const struct plan_step *step, const struct kernels *kernels, const float *from,
-                   size_t rows, float *to)
+                   size_t rows, void *scratch, float *to)
 {
-    run_op(step, kernels, from, rows, to);
-    if (step->packed == NULL || fused_activation(step->activation) == KERNELS_NO_ACTIVATION)
+    const bool is_packed = step->packed != NULL || step->packed_i8 != NULL;
+    run_op(step, kernels, from, rows, scratch, to);
+    if (!is_packed || fused_activation(step->activation) == KERNELS_NO_ACTIVATION)
         run_activation(step, kernels, rows, to);
 }
 
@@ -257,8 +277,8 @@ void model_plan_run(const struct model_plan *plan, const struct kernels *kernels
         const struct plan_step *step = &plan->steps[i];
         if (step->place != PLAN_IN_PLACE)
             to = places[step->place];
-        assert(step->packed == NULL || kernels == plan->kernels);
-        plan_step_run(step, kernels, from, rows, to);
+        assert((step->packed == NULL && step->packed_i8 == NULL) || kernels == plan->kernels);
+        plan_step_run(step, kernels, from, rows, half > 0 ? scratch + 2 * half : scratch, to);
         from = to;
     }
     if (plan->steps_count == 0)

@@ -1,9 +1,9 @@
 /*
  * model_plan.h - a model as a short list of steps over rows of numbers.
  *
- *   Threads    one owner while it grows; after model_plan_finish() and, if that
- *              is called, model_plan_choose() it is immutable and
- *              model_plan_run() may run on many threads at once.
+ *   Threads    one owner while it grows; after model_plan_finish() and, if
+ *              they are called, model_plan_to_int8() and model_plan_choose() it
+ *              is immutable and model_plan_run() may run on many threads at once.
  *   Ownership  the plan owns its weights.
  *   Buffers    a step reads from the input, from one of two halves of the
  *              scratch, or from the output, and writes in place or to the next
@@ -49,9 +49,10 @@ struct plan_step {
     size_t repeat;
     size_t in_size;
     size_t out_size;
-    float *weights; /* [in_size][out_size]; NULL once they are packed */
-    float *packed;  /* as the plan's kernels want them, or NULL */
-    float *values;  /* out_size of them, or NULL */
+    float *weights;  /* [in_size][out_size]; NULL once they are packed */
+    float *packed;   /* as the plan's kernels want them, or NULL */
+    void *packed_i8; /* the same in int8, or NULL */
+    float *values;   /* out_size of them, or NULL */
     enum plan_place place;
 };
 
@@ -63,7 +64,7 @@ struct model_plan {
     size_t scratch_size; /* numbers that one half of the scratch holds per row */
     size_t parameters;
     uint64_t flops_per_row;
-    const struct kernels *kernels; /* those of model_plan_choose(), or NULL */
+    const struct kernels *kernels; /* those that weights are packed for, or NULL */
     size_t _steps_capacity;
     size_t _elements_left; /* that weights and values may still have */
 };
@@ -91,9 +92,10 @@ struct plan_step *model_plan_open_dense(struct model_plan *plan);
 
 void model_plan_finish(struct model_plan *plan);
 
-/* One step by itself, for measuring it: `from` and `to` hold rows of its sizes. */
+/* One step by itself, for measuring it: `from` and `to` hold rows of its sizes. Only int8 steps
+ * need `scratch`. */
 void plan_step_run(const struct plan_step *step, const struct kernels *kernels, const float *from,
-                   size_t rows, float *to);
+                   size_t rows, void *scratch, float *to);
 
 /* See model_scratch_size() and model_run(). */
 size_t model_plan_scratch_size(const struct model_plan *plan, size_t rows);

@@ -216,6 +216,20 @@ enum model_status model_repository_load(const char *dir, size_t models_max,
     return MODEL_OK;
 }
 
+void model_repository_apply_precision(struct model_repository *r, const struct kernels *kernels)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct model_entry *entry = &r->entries[i];
+        if (entry->model == NULL)
+            continue;
+        entry->status = model_apply_precision(entry->model, kernels, &entry->error);
+        if (entry->status == MODEL_OK)
+            continue;
+        model_destroy(entry->model);
+        entry->model = NULL;
+    }
+}
+
 void model_repository_destroy(struct model_repository *r)
 {
     if (r == NULL)

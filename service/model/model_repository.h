@@ -37,6 +37,11 @@ enum model_status model_repository_load(const char *dir, size_t models_max,
                                         const struct model_limits *limits,
                                         struct model_repository **out, struct model_error *error)
     __attribute__((warn_unused_result));
+
+/* model_apply_precision() for each of them. Those that fail become entries with the reason.
+ * Before anybody else uses the models. */
+void model_repository_apply_precision(struct model_repository *r, const struct kernels *kernels);
+
 void model_repository_destroy(struct model_repository *r);
 
 /* Sorted by name, then by version as a number. */

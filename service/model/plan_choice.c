@@ -45,7 +45,7 @@ static uint64_t time_calls(const struct contest *c, const struct plan_step *step
 {
     const uint64_t start = clock_now_ns();
     for (uint64_t i = 0; i < calls; i++)
-        plan_step_run(step, c->kernels, c->in, rows, c->out);
+        plan_step_run(step, c->kernels, c->in, rows, NULL, c->out);
     return clock_now_ns() - start;
 }
 
@@ -133,13 +133,13 @@ static void choose_step(struct plan_step *step, const struct kernels *kernels, s
 
 void model_plan_choose(struct model_plan *plan, const struct kernels *kernels, size_t rows_max)
 {
-    assert(plan->kernels == NULL);
+    assert(plan->kernels == NULL || plan->kernels == kernels);
     assert(rows_max > 0);
     plan->kernels = kernels;
     if (kernels->isa == KERNELS_SCALAR)
         return;
     const uint64_t deadline_ns = clock_now_ns() + CHOICE_NS_MAX;
     for (size_t i = 0; i < plan->steps_count && clock_now_ns() < deadline_ns; i++)
-        if (plan->steps[i].op == PLAN_DENSE)
+        if (plan->steps[i].op == PLAN_DENSE && plan->steps[i].packed_i8 == NULL)
             choose_step(&plan->steps[i], kernels, rows_max, deadline_ns);
 }

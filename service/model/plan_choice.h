@@ -9,7 +9,7 @@
 
 #include "model_plan.h"
 
-/* See model_choose_kernels(). */
+/* See model_choose_kernels(). Steps in int8 stay as they are. */
 void model_plan_choose(struct model_plan *plan, const struct kernels *kernels, size_t rows_max);
 
 #endif

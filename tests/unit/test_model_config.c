@@ -26,6 +26,8 @@ static void everything_may_be_left_out(void **state)
     assert_int_equal(config.batching.batch_rows_max, 0);
     assert_int_equal(config.batching.queue_rows_max, 0);
     assert_true(config.batching.delay_ns_max == UINT64_MAX);
+    assert_int_equal(config.precision, MODEL_FLOAT32);
+    assert_true(config.int8_error_max == 0.01);
     model_config_deinit(&config);
 }
 
@@ -34,14 +36,17 @@ static void settings_and_comments_are_read(void **state)
     (void)state;
     struct model_config config;
     struct model_error error;
-    const char *json =
-        "// a comment\n{\"batching\": {\"max_queue_rows\": 512, /* and */\n"
-        "\"max_batch_rows\": 32, \"max_delay_us\": 250},\n\"labels\": [\"\\u00e9\"]}";
+    const char *json = "// a comment\n{\"batching\": {\"max_queue_rows\": 512, /* and */\n"
+                       "\"max_batch_rows\": 32, \"max_delay_us\": 250},\n\"precision\": \"int8\", "
+                       "\"int8_max_error\": 0.25,\n"
+                       "\"labels\": [\"\\u00e9\"]}";
     if (parse(json, &config, &error) != MODEL_OK)
         fail_msg("%s", error.text);
     assert_int_equal(config.batching.batch_rows_max, 32);
     assert_int_equal(config.batching.queue_rows_max, 512);
     assert_int_equal(config.batching.delay_ns_max, 250000);
+    assert_int_equal(config.precision, MODEL_INT8);
+    assert_true(config.int8_error_max == 0.25);
     assert_int_equal(config.labels_count, 1);
     assert_string_equal(config.labels[0], "\xc3\xa9");
     model_config_deinit(&config);
@@ -57,13 +62,20 @@ static void mistakes_are_named_with_key_and_line(void **state)
         {"", "config.json:1: is not JSON"},
         {"[]", "config.json:1: must be an object"},
         {"{\n\n\"labels\" [\"a\"]}", "config.json:3: is not JSON"},
-        {"{\n\"lables\": []}", "config.json:2: 'lables' is unknown; there are labels and batching"},
+        {"{\n\"lables\": []}", "config.json:2: 'lables' is unknown; there are labels, batching, "
+                               "precision and int8_max_error"},
         {"{\"labels\":\n \"a\"}", "config.json:1: 'labels' must be an array of strings"},
         {"{\"labels\": []}", "config.json:1: 'labels' must be an array of strings"},
         {"{\"labels\": [\"a\", 2]}", "config.json:1: 'labels' must be an array of strings"},
         {"{\"labels\": [\"a\\u0000b\"]}", "config.json:1: 'labels' must be an array of strings"},
         {"{\"labels\": [\"\\n\\n\"],\n\"labels\": [\"b\"]}",
          "config.json:2: 'labels' occurs twice"},
+        {"{\n\"precision\": \"int4\"}",
+         "config.json:2: 'precision' must be \"float32\" or \"int8\""},
+        {"{\"precision\": 8}", "'precision' must be \"float32\" or \"int8\""},
+        {"{\"int8_max_error\": 0}", "'int8_max_error' must be a number above 0, and 1 at most"},
+        {"{\"int8_max_error\": 1.5}", "'int8_max_error' must be a number above 0, and 1 at most"},
+        {"{\"int8_max_error\": \"1\"}", "'int8_max_error' must be a number above 0"},
         {"{\n\"batching\": 3}", "config.json:2: 'batching' must be an object"},
         {"{\"batching\": {\n\"max_rows\": 3}}", "config.json:2: 'max_rows' is unknown"},
         {"{\"batching\": {\"max_batch_rows\": 0}}", "must be a whole number from 1 to 65536"},

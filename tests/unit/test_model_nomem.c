@@ -131,11 +131,37 @@ static void layers_stay_as_they_are_without_memory_for_packed_weights(void **sta
     onnx_writer_free(&w);
 }
 
+static void int8_without_memory_is_a_status(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"precision\": \"int8\", \"int8_max_error\": 1}";
+    struct onnx_writer w = {0};
+    write_model(&w);
+    struct model_limits limits = model_limits_default();
+    enum model_status status = MODEL_NOMEM;
+    size_t allowed = 0;
+    for (; status == MODEL_NOMEM && allowed < 100; allowed++) {
+        struct model *m = NULL;
+        struct model_error error = {""};
+        assert_int_equal(model_load_memory("net", "1", w.file.data, w.file.bytes, config,
+                                           strlen(config), &limits, &m, &error),
+                         MODEL_OK);
+        allocations_left = allowed;
+        status = model_apply_precision(m, kernels_for(KERNELS_SCALAR), &error);
+        allocations_left = SIZE_MAX;
+        model_destroy(m);
+    }
+    assert_int_equal(status, MODEL_OK);
+    assert_true(allowed > 5);
+    onnx_writer_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_out_of_memory_anywhere_is_a_status),
         cmocka_unit_test(layers_stay_as_they_are_without_memory_for_packed_weights),
+        cmocka_unit_test(int8_without_memory_is_a_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,58 @@ static void a_bad_model_does_not_hide_the_others(void **state)
     model_repository_destroy(r);
 }
 
+/* y = 3 x0 + x1, in int8 exact for inputs that are whole steps. */
+static void add_dense_model(const struct folder *f, const char *name, const char *config)
+{
+    static const float weights[] = {3, 1};
+    char path[64];
+    struct onnx_writer w = {0};
+    onnx_write_port(&w, ONNX_INPUT, "x", "N 2");
+    onnx_write_port(&w, ONNX_OUTPUT, "y", "N 1");
+    onnx_write_floats(&w, "w", "2 1", weights);
+    onnx_write_node(&w, "MatMul", "x w", "y", "");
+    onnx_write_file(&w);
+    add_folder(f->path, name);
+    snprintf(path, sizeof path, "%s/1", name);
+    add_folder(f->path, path);
+    snprintf(path, sizeof path, "%s/1/model.onnx", name);
+    add_file(f->path, path, w.file.data, w.file.bytes);
+    snprintf(path, sizeof path, "%s/config.json", name);
+    add_file(f->path, path, config, strlen(config));
+    onnx_writer_free(&w);
+}
+
+static void models_in_int8_are_tried_with_their_samples(void **state)
+{
+    struct folder *f = *state;
+    static const char config[] = "{\"precision\": \"int8\", \"int8_max_error\": 0.001}";
+    static const char exact[] = "{\"instances\": [[254, 0], [0, 0]]}";
+    static const char inexact[] = "{\"instances\": [[254, 100.5]]}";
+    static const char wrong[] = "{\"instances\": [[1, 2, 3]]}";
+    add_dense_model(f, "exact", config);
+    add_file(f->path, "exact/samples.json", exact, strlen(exact));
+    add_dense_model(f, "inexact", config);
+    add_file(f->path, "inexact/samples.json", inexact, strlen(inexact));
+    add_dense_model(f, "wrong", config);
+    add_file(f->path, "wrong/samples.json", wrong, strlen(wrong));
+    add_dense_model(f, "float", "{}");
+    add_file(f->path, "float/samples.json", wrong, strlen(wrong)); /* not looked at */
+    struct model_repository *r = load(f);
+    assert_refused(find(r, "wrong", NULL), MODEL_BAD_SAMPLES, "instances[0] must be 2 numbers");
+    model_repository_apply_precision(r, kernels_best());
+    assert_refused(find(r, "inexact", NULL), MODEL_INACCURATE,
+                   "for 1 rows of samples.json; int8_max_error in config.json is 0.001");
+    assert_refused(find(r, "wrong", NULL), MODEL_BAD_SAMPLES, "instances[0] must be 2 numbers");
+    assert_non_null(find(r, "float", NULL)->model);
+    const struct model *m = find(r, "exact", NULL)->model;
+    assert_non_null(m);
+    assert_true(model_accuracy(m)->samples_given);
+    assert_int_equal(model_accuracy(m)->samples, 2);
+    if (!(model_accuracy(m)->error < 1e-6))
+        fail_msg("error %g", model_accuracy(m)->error);
+    model_repository_destroy(r);
+}
+
 static void names_that_cannot_be_served_are_shown_with_a_reason(void **state)
 {
     struct folder *f = *state;
@@ -276,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(the_highest_version_is_the_default),
         WITH_FOLDER(a_bad_model_does_not_hide_the_others),
+        WITH_FOLDER(models_in_int8_are_tried_with_their_samples),
         WITH_FOLDER(names_that_cannot_be_served_are_shown_with_a_reason),
         WITH_FOLDER(only_plain_numbers_are_versions),
         WITH_FOLDER(links_inside_the_repository_are_followed),
