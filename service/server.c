@@ -50,6 +50,7 @@ struct server {
     const struct config *config;
     struct http_limits limits; /* the configuration's, within what the system gives */
     struct log *log;
+    const struct kernels *kernels;
     struct model_repository *repository;
     struct compute *compute;
     struct metrics *metrics;
@@ -215,6 +216,33 @@ static int read_token(struct server *server)
     return ok ? 0 : -1;
 }
 
+static int choose_kernels(struct server *server)
+{
+    kernels_blas_single_thread();
+    enum kernels_isa isa;
+    const char *wanted = server->config->isa;
+    const struct kernels *kernels = kernels_best();
+    if (strcmp(wanted, "auto") != 0) {
+        kernels = kernels_isa_parse(wanted, &isa) ? kernels_for(isa) : NULL;
+        if (kernels == NULL) {
+            log_write(server->log, LOG_ERROR, "this processor or build lacks the chosen kernels",
+                      LOG_STR("isa", wanted));
+            return -1;
+        }
+    }
+    if (server->config->workers > 1 && !kernels_blas_is_thread_safe()) {
+        log_write(server->log, LOG_ERROR,
+                  "this OpenBLAS gives wrong results with several workers; install its threaded "
+                  "build (Debian: libopenblas0-pthread) or run one worker",
+                  LOG_STR("blas", kernels_blas_description()));
+        return -1;
+    }
+    log_write(server->log, LOG_INFO, "kernels", LOG_STR("isa", kernels_isa_str(kernels->isa)),
+              LOG_STR("blas", kernels_blas_description()));
+    server->kernels = kernels;
+    return 0;
+}
+
 static int load_models(struct server *server)
 {
     struct model_limits limits = model_limits_default();
@@ -228,6 +256,7 @@ static int load_models(struct server *server)
                   LOG_STR("directory", server->config->models_dir), LOG_STR("reason", error.text));
         return -1;
     }
+    model_repository_apply_precision(server->repository, server->kernels);
     for (size_t i = 0; i < model_repository_count(server->repository); i++) {
         const struct model_entry *entry = model_repository_entry(server->repository, i);
         if (entry->model != NULL)
@@ -239,32 +268,6 @@ static int load_models(struct server *server)
                       LOG_STR("version", entry->version), LOG_STR("reason", entry->error.text));
     }
     return 0;
-}
-
-static const struct kernels *choose_kernels(struct server *server)
-{
-    kernels_blas_single_thread();
-    enum kernels_isa isa;
-    const char *wanted = server->config->isa;
-    const struct kernels *kernels = kernels_best();
-    if (strcmp(wanted, "auto") != 0) {
-        kernels = kernels_isa_parse(wanted, &isa) ? kernels_for(isa) : NULL;
-        if (kernels == NULL) {
-            log_write(server->log, LOG_ERROR, "this processor or build lacks the chosen kernels",
-                      LOG_STR("isa", wanted));
-            return NULL;
-        }
-    }
-    if (server->config->workers > 1 && !kernels_blas_is_thread_safe()) {
-        log_write(server->log, LOG_ERROR,
-                  "this OpenBLAS gives wrong results with several workers; install its threaded "
-                  "build (Debian: libopenblas0-pthread) or run one worker",
-                  LOG_STR("blas", kernels_blas_description()));
-        return NULL;
-    }
-    log_write(server->log, LOG_INFO, "kernels", LOG_STR("isa", kernels_isa_str(kernels->isa)),
-              LOG_STR("blas", kernels_blas_description()));
-    return kernels;
 }
 
 /* "64x128 packed avx512, 128x10 openblas"; cut off where the line gets too long. */
@@ -281,23 +284,36 @@ static void say_layers(struct server *server, const struct model *model)
               LOG_STR("version", model_version(model)), LOG_STR("layers", layers));
 }
 
+static void say_accuracy(struct server *server, const struct model *model)
+{
+    const struct model_accuracy *accuracy = model_accuracy(model);
+    char error[32], error_max[32];
+    if (accuracy->precision != MODEL_INT8)
+        return;
+    snprintf(error, sizeof error, "%.3g", accuracy->error);
+    snprintf(error_max, sizeof error_max, "%.3g", accuracy->error_max);
+    log_write(server->log, LOG_INFO, "model computes in int8", LOG_STR("model", model_name(model)),
+              LOG_STR("version", model_version(model)), LOG_STR("int8_error", error),
+              LOG_STR("int8_max_error", error_max), LOG_INT("samples", accuracy->samples),
+              LOG_STR("samples_from", accuracy->samples_given ? "samples.json" : "made up"));
+}
+
 static void say_all_layers(struct server *server)
 {
     for (size_t i = 0; i < model_repository_count(server->repository); i++) {
         const struct model_entry *entry = model_repository_entry(server->repository, i);
-        if (entry->model != NULL)
-            say_layers(server, entry->model);
+        if (entry->model == NULL)
+            continue;
+        say_accuracy(server, entry->model);
+        say_layers(server, entry->model);
     }
 }
 
 static int create_compute(struct server *server)
 {
-    const struct kernels *kernels = choose_kernels(server);
-    if (kernels == NULL)
-        return -1;
     struct compute_config config = {.config = server->config,
                                     .repository = server->repository,
-                                    .kernels = kernels,
+                                    .kernels = server->kernels,
                                     .done = api_jobs_done};
     const char *why;
     if (compute_create(&config, &server->compute, &why) == 0) {
@@ -444,7 +460,8 @@ static int start(struct server *server)
     if (read_token(server) != 0 ||
         bind_listeners(server, config->listen, config->listen_count, false) != 0 ||
         bind_listeners(server, config->admin_listen, config->admin_listen_count, true) != 0 ||
-        load_models(server) != 0 || create_compute(server) != 0 || create_metrics(server) != 0)
+        choose_kernels(server) != 0 || load_models(server) != 0 || create_compute(server) != 0 ||
+        create_metrics(server) != 0)
         return -1;
     server->api.repository = server->repository;
     server->api.compute = server->compute;

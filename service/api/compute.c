@@ -110,9 +110,9 @@ static void run(void *ctx, void *queue_ctx, unsigned worker, struct batcher_job 
 
 /* --- counting, on the worker */
 
-static enum metrics_indicator indicator_of(enum compute_kind kind)
+static enum metrics_indicator indicator_of(const struct compute_queue *queue)
 {
-    switch (kind) {
+    switch (queue->kind) {
     case COMPUTE_SMA:
         return METRICS_INDICATOR_SMA;
     case COMPUTE_EMA:
@@ -122,7 +122,8 @@ static enum metrics_indicator indicator_of(enum compute_kind kind)
     case COMPUTE_PREDICT:
         break;
     }
-    return METRICS_INDICATOR_MATMUL;
+    return model_accuracy(queue->model)->precision == MODEL_INT8 ? METRICS_INDICATOR_MATMUL_INT8
+                                                                 : METRICS_INDICATOR_MATMUL;
 }
 
 static size_t points_of(const struct compute_queue *queue, const struct job *job)
@@ -187,7 +188,7 @@ static void count_job(struct metrics_shard *shard, const struct compute_queue *q
                       const struct job *job)
 {
     unsigned model = metrics_labels(METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, queue->label, 0, 0);
-    unsigned indicator = indicator_of(queue->kind);
+    unsigned indicator = indicator_of(queue);
     metrics_observe(shard, METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, model,
                     job->base.sealed_ns - job->base.submitted_ns);
     metrics_observe(shard, METRICS_COMPUTE_INDICATOR_DATA_POINTS, indicator, points_of(queue, job));
@@ -205,7 +206,7 @@ static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info 
     atomic_store_explicit(&queue->last_batch_ns, info->finished_ns, memory_order_relaxed);
     metrics_observe(shard, METRICS_BATCHER_BATCH_SIZE, queue->label, info->jobs);
     metrics_observe(shard, METRICS_BATCHER_INFERENCE_TIME_SECONDS, queue->label, info->run_ns);
-    metrics_observe(shard, METRICS_COMPUTE_INDICATOR_TIME_SECONDS, indicator_of(queue->kind),
+    metrics_observe(shard, METRICS_COMPUTE_INDICATOR_TIME_SECONDS, indicator_of(queue),
                     info->run_ns);
     metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL,
                 metrics_labels(METRICS_BATCHER_BATCHES_TOTAL, queue->label,

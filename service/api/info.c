@@ -128,6 +128,19 @@ static void append_layers(struct buffer *out, const struct model *model)
     buffer_append_str(out, "]");
 }
 
+static void append_precision(struct buffer *out, const struct model *model)
+{
+    const struct model_accuracy *accuracy = model_accuracy(model);
+    buffer_append_format(out, ",\"precision\":\"%s\"", model_precision_str(accuracy->precision));
+    if (accuracy->precision != MODEL_INT8)
+        return;
+    buffer_append_format(out,
+                         ",\"int8_error\":%.3g,\"int8_max_error\":%.3g,\"int8_samples\":{"
+                         "\"rows\":%zu,\"from\":\"%s\"}",
+                         accuracy->error, accuracy->error_max, accuracy->samples,
+                         accuracy->samples_given ? "samples.json" : "made up");
+}
+
 static void append_loaded(struct api *api, const struct model *model, struct buffer *out)
 {
     const struct compute_queue *queue = compute_queue_of_model(api->compute, model);
@@ -144,6 +157,7 @@ static void append_loaded(struct api *api, const struct model *model, struct buf
                          model_labels_count(model), queue->limits.batch_rows_max,
                          queue->limits.queue_rows_max,
                          (unsigned long long)(queue->limits.delay_ns_max / NS_PER_US));
+    append_precision(out, model);
     append_layers(out, model);
 }
 

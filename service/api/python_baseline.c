@@ -103,6 +103,7 @@ static int indicator_of(const char *style)
         [METRICS_INDICATOR_EMA] = "ema.",
         [METRICS_INDICATOR_RSI] = "rsi.",
         [METRICS_INDICATOR_MATMUL] = "matmul.",
+        [METRICS_INDICATOR_MATMUL_INT8] = "matmul_int8.",
     };
     for (int i = 0; i < METRICS_INDICATOR_COUNT; i++)
         if (strncmp(style, prefixes[i], strlen(prefixes[i])) == 0)

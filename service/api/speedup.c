@@ -19,7 +19,9 @@ struct workload {
     double *indicator;
     float *in;
     float *weights;
-    float *packed; /* the weights as the measured table wants them */
+    float *packed;   /* the weights as the measured table wants them */
+    void *packed_i8; /* and in int8, as every table wants them */
+    void *scratch;   /* of an int8 layer */
     float *out;
     void *_memory;
     const struct kernels *fast;
@@ -45,6 +47,15 @@ static void fill(struct workload *w)
         w->weights[i] = (float)(i % 23) / 23 - 0.5f;
 }
 
+/* Of the table or of its twin. */
+static size_t i8_scratch_bytes(const struct kernels *fast)
+{
+    size_t own = fast->dense_i8_scratch(SPEEDUP_LAYER_ROWS, SPEEDUP_LAYER_SIZE);
+    size_t twins =
+        kernels_for(KERNELS_SCALAR)->dense_i8_scratch(SPEEDUP_LAYER_ROWS, SPEEDUP_LAYER_SIZE);
+    return own > twins ? own : twins;
+}
+
 static int create_workload(const struct kernels *fast, struct workload *w)
 {
     size_t packed_bytes =
@@ -52,7 +63,10 @@ static int create_workload(const struct kernels *fast, struct workload *w)
     size_t series_bytes = round_up(SPEEDUP_POINTS * sizeof(double));
     size_t rows_bytes = round_up((size_t)SPEEDUP_LAYER_ROWS * SPEEDUP_LAYER_SIZE * sizeof(float));
     size_t weights_bytes = (size_t)SPEEDUP_LAYER_SIZE * SPEEDUP_LAYER_SIZE * sizeof(float);
-    size_t inputs_bytes = series_bytes + rows_bytes + round_up(weights_bytes) + packed_bytes;
+    size_t i8_bytes = round_up(fast->dense_i8_size(SPEEDUP_LAYER_SIZE, SPEEDUP_LAYER_SIZE));
+    size_t scratch_bytes = round_up(i8_scratch_bytes(fast));
+    size_t inputs_bytes = series_bytes + rows_bytes + round_up(weights_bytes) + packed_bytes +
+                          i8_bytes + scratch_bytes;
     size_t bytes = inputs_bytes + PAGE_BYTES + series_bytes + rows_bytes;
     char *memory = aligned_alloc(PAGE_BYTES, bytes);
     if (memory == NULL)
@@ -62,12 +76,15 @@ static int create_workload(const struct kernels *fast, struct workload *w)
     w->prices = (double *)(void *)memory;
     w->in = (float *)(void *)(memory + series_bytes);
     w->weights = (float *)(void *)(memory + series_bytes + rows_bytes);
-    w->packed = (float *)(void *)(memory + inputs_bytes - packed_bytes);
+    w->scratch = memory + inputs_bytes - scratch_bytes;
+    w->packed_i8 = memory + inputs_bytes - scratch_bytes - i8_bytes;
+    w->packed = (float *)(void *)(memory + inputs_bytes - scratch_bytes - i8_bytes - packed_bytes);
     char *outputs = memory + inputs_bytes + PAGE_BYTES / 2;
     w->indicator = (double *)(void *)outputs;
     w->out = (float *)(void *)(outputs + series_bytes);
     fill(w);
     fast->dense_pack(w->weights, SPEEDUP_LAYER_SIZE, SPEEDUP_LAYER_SIZE, w->packed);
+    fast->dense_i8_pack(w->weights, SPEEDUP_LAYER_SIZE, SPEEDUP_LAYER_SIZE, w->packed_i8);
     return 0;
 }
 
@@ -80,6 +97,12 @@ static void call_dense(const struct kernels *k, struct workload *w)
                             size, w->out);
     else
         k->dense_f32(w->in, w->weights, NULL, SPEEDUP_LAYER_ROWS, size, size, w->out);
+}
+
+static void call_dense_i8(const struct kernels *k, struct workload *w)
+{
+    k->dense_i8_f32(w->in, w->packed_i8, NULL, KERNELS_NO_ACTIVATION, SPEEDUP_LAYER_ROWS,
+                    SPEEDUP_LAYER_SIZE, SPEEDUP_LAYER_SIZE, w->scratch, w->out);
 }
 
 static void call(const struct kernels *k, enum metrics_indicator indicator, struct workload *w)
@@ -96,6 +119,9 @@ static void call(const struct kernels *k, enum metrics_indicator indicator, stru
         break;
     case METRICS_INDICATOR_MATMUL:
         call_dense(k, w);
+        break;
+    case METRICS_INDICATOR_MATMUL_INT8:
+        call_dense_i8(k, w);
         break;
     case METRICS_INDICATOR_COUNT:
         break;

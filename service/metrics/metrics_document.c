@@ -32,6 +32,7 @@ static const char introduction[] =
     "queue:\n"
     "  a loaded model, or one of the built-in indicators `sma`, `ema` and `rsi`. Models past the\n"
     "  first 512 share `other`; `metrics_dropped_labelsets_total` then is not 0.\n"
+    "- `indicator=\"matmul\"` is a model's dense layers, `matmul_int8` those of a model in int8.\n"
     "- A request is counted once, when it ends.\n"
     "- At rest, for each queue: `batcher_submitted_total` is the sum of `batcher_requests_total`.\n"
     "- The `+Inf` bucket of a histogram equals its `_count` in every scrape. `_sum` may be ahead "

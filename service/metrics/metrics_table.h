@@ -117,11 +117,12 @@
     X(METRICS_ACTION_COMPUTE_RSI, "compute_rsi")       \
     X(METRICS_ACTION_PREDICT,     "predict")
 
-#define METRICS_INDICATOR_MAP(X)               \
-    X(METRICS_INDICATOR_SMA,    "sma")         \
-    X(METRICS_INDICATOR_EMA,    "ema")         \
-    X(METRICS_INDICATOR_RSI,    "rsi")         \
-    X(METRICS_INDICATOR_MATMUL, "matmul")
+#define METRICS_INDICATOR_MAP(X)                      \
+    X(METRICS_INDICATOR_SMA,         "sma")           \
+    X(METRICS_INDICATOR_EMA,         "ema")           \
+    X(METRICS_INDICATOR_RSI,         "rsi")           \
+    X(METRICS_INDICATOR_MATMUL,      "matmul")        \
+    X(METRICS_INDICATOR_MATMUL_INT8, "matmul_int8")
 
 /* The `code` of the JSON error body; see metrics_error_index(). */
 #define METRICS_ERROR_MAP(X)                                                   \

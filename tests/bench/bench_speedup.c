@@ -20,6 +20,7 @@ static const char *const indicator_names[] = {
     [METRICS_INDICATOR_EMA] = "EMA",
     [METRICS_INDICATOR_RSI] = "RSI",
     [METRICS_INDICATOR_MATMUL] = "MATMUL",
+    [METRICS_INDICATOR_MATMUL_INT8] = "MATMUL_INT8",
 };
 
 int main(void)

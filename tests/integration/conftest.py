@@ -1,6 +1,8 @@
 """Fixtures of every integration test: the real binary, and what it is asked."""
 import csv
+import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,6 +67,21 @@ def shared(tmp_path_factory):
 def _show_shared(request):
     if "shared" in request.fixturenames and not hasattr(request.node, "servers"):
         request.node.servers = [request.getfixturevalue("shared")]
+
+
+@pytest.fixture
+def digits_as(tmp_path):
+    """digits_as(NAME={...}, ...) -> a models folder: digits by each name, with these keys in its config.json."""
+
+    def make(**models):
+        folder = tmp_path / "models"
+        for name, config in models.items():
+            shutil.copytree(Path(os.environ["JITNEY_MODELS"]) / "digits", folder / name)
+            config = {"labels": [str(digit) for digit in range(10)], **config}
+            (folder / name / "config.json").write_text(json.dumps(config))
+        return str(folder)
+
+    return make
 
 
 @pytest.fixture(scope="session")

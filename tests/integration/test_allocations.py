@@ -43,11 +43,14 @@ def send_from_all(connections, message):
 
 @pytest.mark.parametrize("method, path, body", [
     ("POST", "/v1/models/digits:predict", DIGIT),
+    ("POST", "/v1/models/whole:predict", DIGIT),
     ("POST", "/v1/indicators/rsi", PRICES),
     ("GET", "/health", None),
-], ids=["predict", "rsi", "health"])
-def test_no_allocation_per_request(start, counter, method, path, body):
-    server = start(env={"LD_PRELOAD": os.environ["JITNEY_COUNT_ALLOCATIONS"],
+], ids=["predict", "int8", "rsi", "health"])
+def test_no_allocation_per_request(start, counter, digits_as, method, path, body):
+    models = digits_as(digits={}, whole={"precision": "int8"})
+    server = start(flags={"--models": models},
+                   env={"LD_PRELOAD": os.environ["JITNEY_COUNT_ALLOCATIONS"],
                         "JITNEY_TEST_ALLOCATIONS": str(counter)})
     message = request(method, path, body)
     connections = [server.connect() for _ in range(CONNECTIONS)]

@@ -14,7 +14,7 @@ def speedup(server, indicator):
 def test_speedups_are_measured_after_the_start(start):
     server = start()
     wait_until(lambda: server.metric(TIMESTAMP) > 0, "the first measurement")
-    for indicator in ("sma", "ema", "rsi", "matmul"):
+    for indicator in ("sma", "ema", "rsi", "matmul", "matmul_int8"):
         assert speedup(server, indicator) > 0
         assert math.isnan(server.metric("compute_indicator_speedup", indicator=indicator, baseline="python"))
 
@@ -27,7 +27,7 @@ def test_it_is_measured_again_on_demand(start):
     assert response.status == 202, response
     wait_until(lambda: server.metric(TIMESTAMP) > first, "the second measurement")
     report = ask(server.admin_address, "GET", "/v1/selftest").json()
-    assert set(report["speedups"]) == {"sma", "ema", "rsi", "matmul"}
+    assert set(report["speedups"]) == {"sma", "ema", "rsi", "matmul", "matmul_int8"}
     assert all(one["scalar"] > 0 and one["ns"] > 0 for one in report["speedups"].values())
 
 
