@@ -27,22 +27,33 @@
 
 /* --- rows to whole numbers ------------------------------------------------------ */
 
+static float least_lane(__m256 x)
+{
+    __m128 m = _mm_min_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
+}
+
 static struct row_steps find_steps(const float *in, size_t in_size)
 {
-    float lows[LANES], highs[LANES];
-    __m256 low = _mm256_setzero_ps(), high = low;
-    for (size_t i = 0; i < in_size; i += LANES) {
-        const __m256 x = _mm256_maskload_ps(in + i, first_lanes(in_size - i));
-        low = _mm256_min_ps(x, low);
-        high = _mm256_max_ps(x, high);
+    const __m256 sign = _mm256_set1_ps(-0.0F);
+    __m256 lowest = _mm256_setzero_ps(), highest = lowest;
+    size_t i = 0;
+    for (; in_size - i >= LANES; i += LANES) {
+        const __m256 x = _mm256_loadu_ps(in + i);
+        lowest = _mm256_min_ps(x, lowest);
+        highest = _mm256_max_ps(x, highest);
     }
-    _mm256_storeu_ps(lows, low);
-    _mm256_storeu_ps(highs, high);
-    for (size_t i = 1; i < LANES; i++) {
-        lows[0] = lows[i] < lows[0] ? lows[i] : lows[0];
-        highs[0] = highs[i] > highs[0] ? highs[i] : highs[0];
-    }
-    return row_steps(lows[0], highs[0]);
+    const __m256 rest = _mm256_maskload_ps(in + i, first_lanes(in_size - i));
+    lowest = _mm256_min_ps(rest, lowest);
+    highest = _mm256_max_ps(rest, highest);
+    return row_steps(least_lane(lowest), -least_lane(_mm256_xor_ps(highest, sign)));
+}
+
+static inline __m128i quantise(__m256 x, __m256 factor)
+{
+    const __m256i whole = _mm256_cvtps_epi32(_mm256_mul_ps(x, factor));
+    return _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
 }
 
 /* Returns the row's scale. Writes whole groups of four. */
@@ -50,16 +61,14 @@ static float quantise_row(const float *restrict in, size_t in_size, int16_t *res
 {
     const struct row_steps steps = find_steps(in, in_size);
     const __m256 factor = _mm256_set1_ps(steps.factor);
-    for (size_t i = 0; i < in_size; i += LANES) {
-        const __m256 x = _mm256_maskload_ps(in + i, first_lanes(in_size - i));
-        const __m256i whole = _mm256_cvtps_epi32(_mm256_mul_ps(x, factor));
-        const __m128i narrow =
-            _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
-        if (in_size - i > GROUP_INPUTS)
-            _mm_storeu_si128((__m128i *)(void *)(to + i), narrow);
-        else
-            _mm_storel_epi64((__m128i *)(void *)(to + i), narrow);
-    }
+    size_t i = 0;
+    for (; in_size - i >= LANES; i += LANES)
+        _mm_storeu_si128((__m128i *)(void *)(to + i), quantise(_mm256_loadu_ps(in + i), factor));
+    const __m128i rest = quantise(_mm256_maskload_ps(in + i, first_lanes(in_size - i)), factor);
+    if (in_size - i > GROUP_INPUTS)
+        _mm_storeu_si128((__m128i *)(void *)(to + i), rest);
+    else if (in_size > i)
+        _mm_storel_epi64((__m128i *)(void *)(to + i), rest);
     return steps.scale;
 }
 

@@ -13,31 +13,44 @@
 #include "masks_avx512.h"
 
 #define TILE_ROWS 6
+#define LANES ((size_t)16)
 
 /* --- rows to bytes ------------------------------------------------------------ */
 
 static struct row_steps find_steps(const float *in, size_t in_size)
 {
     __m512 lowest = _mm512_setzero_ps(), highest = lowest;
-    for (size_t i = 0; i < in_size; i += 16) {
-        const __m512 x = _mm512_maskz_loadu_ps(first_lanes(in_size - i), in + i);
+    size_t i = 0;
+    for (; in_size - i >= LANES; i += LANES) {
+        const __m512 x = _mm512_loadu_ps(in + i);
         lowest = _mm512_min_ps(x, lowest);
         highest = _mm512_max_ps(x, highest);
     }
+    const __m512 rest = _mm512_maskz_loadu_ps(first_lanes(in_size - i), in + i);
+    lowest = _mm512_min_ps(rest, lowest);
+    highest = _mm512_max_ps(rest, highest);
     return row_steps(_mm512_reduce_min_ps(lowest), _mm512_reduce_max_ps(highest));
 }
 
+static inline __m128i quantise(__m512 x, __m512 factor, __m512i zero)
+{
+    const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(x, factor));
+    return _mm512_cvtepi32_epi8(_mm512_add_epi32(rounded, zero));
+}
+
+/* Writes whole groups of four. */
 static struct row_steps quantise_row(const float *restrict in, size_t in_size, uint8_t *restrict to)
 {
     const struct row_steps steps = find_steps(in, in_size);
     const __m512 factor = _mm512_set1_ps(steps.factor);
     const __m512i zero = _mm512_set1_epi32(steps.zero);
-    for (size_t i = 0; i < in_size; i += 16) {
-        const __m512 x = _mm512_maskz_loadu_ps(first_lanes(in_size - i), in + i);
-        const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(x, factor));
-        const __m512i shifted = _mm512_add_epi32(rounded, zero);
-        _mm512_mask_cvtepi32_storeu_epi8(to + i, first_lanes(whole_groups(in_size) - i), shifted);
-    }
+    size_t i = 0;
+    for (; in_size - i >= LANES; i += LANES)
+        _mm_storeu_si128((__m128i *)(void *)(to + i),
+                         quantise(_mm512_loadu_ps(in + i), factor, zero));
+    const __m512 rest = _mm512_maskz_loadu_ps(first_lanes(in_size - i), in + i);
+    _mm_mask_storeu_epi32(to + i, (__mmask8)first_lanes(whole_groups(in_size - i) / GROUP_INPUTS),
+                          quantise(rest, factor, zero));
     return steps;
 }
 
@@ -99,25 +112,32 @@ static inline void finish(const struct tile *t, size_t row, size_t col, __m512i 
 
 #define WEIGHTS(v) _mm512_loadu_si512(panel + (v)*VECTOR_COLS * GROUP_INPUTS)
 
-#define START_NARROW(row) __m512i sum##row = _mm512_setzero_si512();
-#define ADD_NARROW(row) \
-    sum##row = add_products(sum##row, four_inputs(in + row * in_bytes), weights);
-#define FINISH_NARROW(row) finish(t, row, 0, sum##row);
+/* Two sums a row, over every other group: one would wait for its last addition. */
+#define START_NARROW(row) __m512i even##row = _mm512_setzero_si512(), odd##row = even##row;
+#define ADD_EVEN(row) \
+    even##row = add_products(even##row, four_inputs(in + row * in_bytes), WEIGHTS(0));
+#define ADD_ODD(row) \
+    odd##row = add_products(odd##row, four_inputs(in + row * in_bytes + GROUP_INPUTS), WEIGHTS(1));
+#define FINISH_NARROW(row) finish(t, row, 0, _mm512_add_epi32(even##row, odd##row));
 
-#define NARROW_TILE(rows)                                      \
-    static void narrow_tile_##rows(const struct tile *t)       \
-    {                                                          \
-        const size_t in_bytes = t->in_bytes;                   \
-        const uint8_t *in = t->in;                             \
-        const int8_t *panel = t->panel;                        \
-        ROWS_##rows(START_NARROW);                             \
-        for (const uint8_t *end = in + in_bytes; in != end;) { \
-            const __m512i weights = WEIGHTS(0);                \
-            ROWS_##rows(ADD_NARROW);                           \
-            in += GROUP_INPUTS;                                \
-            panel += VECTOR_COLS * GROUP_INPUTS;               \
-        }                                                      \
-        ROWS_##rows(FINISH_NARROW);                            \
+#define NARROW_TILE(rows)                                            \
+    static void narrow_tile_##rows(const struct tile *t)             \
+    {                                                                \
+        const size_t in_bytes = t->in_bytes;                         \
+        const uint8_t *in = t->in;                                   \
+        const int8_t *panel = t->panel;                              \
+        size_t left = in_bytes;                                      \
+        ROWS_##rows(START_NARROW);                                   \
+        for (; left >= 2 * GROUP_INPUTS; left -= 2 * GROUP_INPUTS) { \
+            ROWS_##rows(ADD_EVEN);                                   \
+            ROWS_##rows(ADD_ODD);                                    \
+            in += 2 * GROUP_INPUTS;                                  \
+            panel += 2 * VECTOR_COLS * GROUP_INPUTS;                 \
+        }                                                            \
+        if (left > 0) {                                              \
+            ROWS_##rows(ADD_EVEN);                                   \
+        }                                                            \
+        ROWS_##rows(FINISH_NARROW);                                  \
     }
 
 #define START_WIDE(row)                                       \
