@@ -112,8 +112,9 @@ const char *model_label(const struct model *m, size_t index);
 /*
  * Does what config.json says of precision. For int8: computes the sample inputs, packs the
  * weights of the dense layers for `kernels`' int8 layer (see kernels.h; layers with more inputs
- * than that takes stay float32), computes the samples again, and compares. Samples are those of
- * samples.json, else rows of normal numbers from a fixed seed.
+ * than that takes stay float32), computes the samples again, and compares the outputs before a
+ * softmax or sigmoid at the end. Samples are those of samples.json, else rows of normal numbers
+ * from a fixed seed.
  *
  * INACCURATE: an output is off by more than config.json allows. On any failure the model is good
  * for nothing but model_destroy(). At most once, before model_choose_kernels(), with the same

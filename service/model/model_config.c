@@ -9,7 +9,7 @@
 #include "model_error.h"
 
 /* A layer of evenly spread numbers costs about 0.006, see kernels.h; errors of several layers add
- * up like noise, and trained ones have less: the bundled digits 0.0002. */
+ * up like noise. The three of the bundled digits: 0.006. */
 #define INT8_ERROR_MAX_DEFAULT 0.01
 
 /* yyjson decodes strings in place here, so a key's position in `text`, the copy, is its

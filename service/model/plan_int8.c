@@ -71,8 +71,17 @@ static size_t rows_that_fit(const struct model_plan *plan, size_t count)
     return rows >= count ? count : rows > 0 ? rows : 1;
 }
 
-bool model_plan_to_int8(struct model_plan *plan, const struct kernels *kernels,
-                        const struct model_samples *samples, double *error, size_t *rows)
+/* The activation behind the last step, if it makes probabilities; NULL: there is none such. */
+static enum plan_activation *last_probabilities(struct model_plan *plan)
+{
+    if (plan->steps_count == 0)
+        return NULL;
+    enum plan_activation *last = &plan->steps[plan->steps_count - 1].activation;
+    return *last == PLAN_SOFTMAX || *last == PLAN_SIGMOID ? last : NULL;
+}
+
+static bool convert_and_compare(struct model_plan *plan, const struct kernels *kernels,
+                                const struct model_samples *samples, double *error, size_t *rows)
 {
     const size_t fit = rows_that_fit(plan, samples->count);
     const size_t n = fit * plan->out_size;
@@ -86,5 +95,18 @@ bool model_plan_to_int8(struct model_plan *plan, const struct kernels *kernels,
     }
     free(want);
     free(got);
+    return ok;
+}
+
+bool model_plan_to_int8(struct model_plan *plan, const struct kernels *kernels,
+                        const struct model_samples *samples, double *error, size_t *rows)
+{
+    enum plan_activation *last = last_probabilities(plan);
+    if (last == NULL)
+        return convert_and_compare(plan, kernels, samples, error, rows);
+    const enum plan_activation activation = *last;
+    *last = PLAN_NONE;
+    const bool ok = convert_and_compare(plan, kernels, samples, error, rows);
+    *last = activation;
     return ok;
 }

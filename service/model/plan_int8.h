@@ -14,6 +14,8 @@
  * ones; steps that it cannot take (KERNELS_I8_INPUTS_MAX) stay as they are. Runs the samples
  * before and after: *rows of them, as many as fit into some memory, and *error is the largest
  * difference of an output as a part of the largest |output|; infinite when one is not finite.
+ * Outputs are compared before a softmax or sigmoid at the end: where an answer is certain, that
+ * would hide any error, and samples are often more certain than what is asked later.
  *
  * False without memory; the plan is then good for nothing but model_plan_deinit().
  */

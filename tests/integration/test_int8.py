@@ -54,7 +54,7 @@ def test_the_model_tells_its_precision_and_error(start, digits_as):
     assert about["int8_samples"] == {"rows": 50, "from": "samples.json"}
     assert len(about["layers"]) == 3
     assert all(layer["kernel"].startswith("int8 ") for layer in about["layers"])
-    assert 'msg="model computes in int8" model=whole version=1 int8_error=0.000' in server.log()
+    assert 'msg="model computes in int8" model=whole version=1 int8_error=0.00' in server.log()
     plain = server.ask("GET", "/v1/models/plain").json()
     assert plain["precision"] == "float32"
     assert not any(key.startswith("int8") for key in plain)

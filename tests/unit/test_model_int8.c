@@ -156,6 +156,46 @@ static void the_error_on_made_up_samples_is_told(void **state)
     model_destroy(m);
 }
 
+/* One layer of whole thousands, so that probabilities are all but 0 and 1. */
+static struct model *load_sure_net(const char *last)
+{
+    float weights[INPUTS * OUTPUTS];
+    struct onnx_writer w = {0};
+    fill(weights, INPUTS * OUTPUTS, 5);
+    for (size_t i = 0; i < INPUTS * OUTPUTS; i++)
+        weights[i] *= 1000;
+    onnx_write_port(&w, ONNX_INPUT, "x", "N 40");
+    onnx_write_port(&w, ONNX_OUTPUT, "y", "N 7");
+    onnx_write_floats(&w, "w", "40 7", weights);
+    onnx_write_node(&w, "MatMul", "x w", "s", "");
+    onnx_write_node(&w, last, "s", "y", "");
+    onnx_write_file(&w);
+    struct model *m = load(&w, int8_config);
+    apply(m, kernels_best());
+    return m;
+}
+
+static void probabilities_do_not_hide_the_error_behind_them(void **state)
+{
+    (void)state;
+    struct model *sums = load_sure_net("Identity");
+    struct model *softmax = load_sure_net("Softmax");
+    struct model *sigmoid = load_sure_net("Sigmoid");
+    const double error = model_accuracy(sums)->error;
+    assert_true(error > 1e-4);
+    assert_true(model_accuracy(softmax)->error == error);
+    assert_true(model_accuracy(sigmoid)->error == error);
+    float x[INPUTS], y[OUTPUTS + 1], sum = 0;
+    fill(x, INPUTS, 6);
+    run(softmax, kernels_best(), x, 1, y);
+    for (size_t i = 0; i < OUTPUTS; i++)
+        sum += y[i];
+    assert_true(fabsf(sum - 1) < 1e-5F);
+    model_destroy(sums);
+    model_destroy(softmax);
+    model_destroy(sigmoid);
+}
+
 static void the_same_model_has_the_same_error_from_every_table(void **state)
 {
     (void)state;
@@ -326,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_computes_in_int8_what_float32_does_nearly),
         cmocka_unit_test(the_error_on_made_up_samples_is_told),
+        cmocka_unit_test(probabilities_do_not_hide_the_error_behind_them),
         cmocka_unit_test(the_same_model_has_the_same_error_from_every_table),
         cmocka_unit_test(a_model_beyond_its_bound_is_refused_with_the_error),
         cmocka_unit_test(a_model_with_infinite_outputs_is_refused),
