@@ -68,7 +68,8 @@ const char *kernels_isa_str(enum kernels_isa isa);
  *
  * Errors. SMA is within 1e-15 and EMA within 1e-14 of the same mean taken of the
  * magnitudes, RSI within 1e-12 absolute, whatever the period. A spike leaves no
- * trace in SMA once it is out of the window. A constant series gives itself.
+ * trace in SMA once it is out of the window. A constant series gives itself: to
+ * the last bit where sums of it are exact (37.25), else within these bounds (0.1).
  *
  * Dense. out[r][o] = sum over i of in[r][i] * weights[i][o], plus bias[o] unless
  * bias is NULL. With rows == 1 this is a matrix-vector product.

@@ -38,6 +38,12 @@ LANES_INLINE lanes lanes_load_first(const double *x, size_t count)
     return _mm512_maskz_loadu_pd(lanes_below(count), x);
 }
 
+/* Zeros, then the first `count` values, fewer than LANES. */
+LANES_INLINE lanes lanes_load_last(const double *x, size_t count)
+{
+    return _mm512_maskz_expand_pd((__mmask8)(0xffU << (LANES - count)), lanes_load_first(x, count));
+}
+
 LANES_INLINE void lanes_store_first(double *out, lanes x, size_t count)
 {
     _mm512_mask_storeu_pd(out, lanes_below(count), x);

@@ -5,9 +5,14 @@
  * mean depends on the values of its own window alone; eight windows per
  * vector. Newest values first: sums of 16, then one of 8 and one of 4 where
  * the period asks for them, then up to 3 single values. The sums then lie whole
- * vectors apart, and come from a ring of those last made. 9 roundings at most.
+ * vectors apart, and come from a ring of those last made.
  *
- * Longer periods are left to sma_avx2.c.
+ *   period <= 67    that.
+ *   period <= 512   sums of 64 in front of such a window of at most 64.
+ *   period > 512    left to sma_avx2.c.
+ *
+ * 9 roundings at most, the division included: 9.99e-16 of the mean of the
+ * magnitudes.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -19,6 +24,8 @@
 
 #define TREE_PERIOD_MAX 67
 #define RING 128 /* values; more than the longest period */
+#define LONG_PERIOD_MAX 512
+#define LONG_RING 512 /* values; more than are between the sums of 64 of one window */
 
 /* A divisor and its reciprocal. */
 struct divisor {
@@ -38,6 +45,14 @@ LANES_INLINE lanes divide(lanes x, struct divisor by)
 {
     const lanes guess = x * by.inverse;
     const lanes remainder = lanes_fma(-guess, by.value, x);
+    return lanes_fma(remainder, by.inverse, guess);
+}
+
+/* The same of x + lost, a sum and what rounding took from it. */
+LANES_INLINE lanes divide_exactly(lanes x, lanes lost, struct divisor by)
+{
+    const lanes guess = x * by.inverse;
+    const lanes remainder = lanes_fma(-guess, by.value, x) + lost;
     return lanes_fma(remainder, by.inverse, guess);
 }
 
@@ -105,16 +120,8 @@ LANES_INLINE void sums_add(struct recent *s, struct rings *r, size_t end, struct
      : (back) == 2 * LANES ? (s)->before_that.kind \
                            : lanes_load((r)->kind##s + ((end) - (back)) % RING))
 
-LANES_INLINE lanes sum_of_sixteens(const struct recent *s, const struct rings *r, size_t end,
-                                   struct layout parts)
-{
-    lanes sum = s->now.sixteen;
-    for (size_t back = 16; back < parts.before_sixteens; back += 16)
-        sum += RECALL(s, r, end, sixteen, back);
-    return sum;
-}
-
-/* The sums of the first `count` windows that end in the vector at x, which was added last. */
+/* The sums of the first `count` windows that end in the vector at x, which was added last. Smallest
+ * sums first, and the last two of 16 by themselves: no value goes through more than 6 additions. */
 LANES_INLINE lanes window_sums(const struct recent *s, const struct rings *r, size_t end,
                                struct layout parts, size_t singles, const double *x, size_t count)
 {
@@ -125,9 +132,20 @@ LANES_INLINE lanes window_sums(const struct recent *s, const struct rings *r, si
         sum += RECALL(s, r, end, four, parts.before_eight);
     if (parts.eight)
         sum += RECALL(s, r, end, eight, parts.before_sixteens);
-    if (parts.before_sixteens > 0)
-        sum += sum_of_sixteens(s, r, end, parts);
+    for (size_t back = 32; back < parts.before_sixteens; back += 16)
+        sum += RECALL(s, r, end, sixteen, back);
+    if (parts.before_sixteens > 16)
+        sum += s->now.sixteen + s->before_that.sixteen;
+    else if (parts.before_sixteens > 0)
+        sum += s->now.sixteen;
     return sum;
+}
+
+LANES_INLINE struct recent recent_of_nothing(void)
+{
+    const lanes zero = lanes_of(0);
+    const struct sums none = {zero, zero, zero, zero};
+    return (struct recent){none, none, none};
 }
 
 /* The sums that windows from in + before on need of what is before. */
@@ -135,12 +153,9 @@ LANES_INLINE struct recent sums_before(const double *in, size_t before, struct l
                                        struct rings *r)
 {
     const lanes zero = lanes_of(0);
-    const struct sums none = {zero, zero, zero, zero};
-    struct recent s = {none, none, none};
+    struct recent s = recent_of_nothing();
     const size_t first = before % LANES;
-    double values[LANES] = {0};
-    memcpy(values + LANES - first, in, first * sizeof *in);
-    lanes last = lanes_load(values);
+    lanes last = lanes_load_last(in, first);
     sums_add(&s, r, 0, parts, last, lanes_one_back(zero, last));
     for (size_t i = first; i < before; i += LANES) {
         const lanes x = lanes_load(in + i);
@@ -176,6 +191,112 @@ LANES_INLINE void tree_means(const double *restrict in, size_t n, const size_t q
     lanes_store_first(out + i, divide(sums, divisor), n - i);
 }
 
+/* --- longer periods -------------------------------------------------------------------------- */
+
+/* Makes sums of 64. Those of 32 stay in registers until they are needed, four vectors later. */
+struct front {
+    struct recent sums;
+    lanes thirty_two[4];
+};
+
+LANES_INLINE lanes front_add(struct front *f, lanes x, lanes one_back)
+{
+    sums_add(&f->sums, NULL, 0, layout_of(0), x, one_back);
+    const lanes thirty_two = f->sums.now.sixteen + f->sums.before_that.sixteen;
+    const lanes sixty_four = thirty_two + f->thirty_two[3];
+    f->thirty_two[3] = f->thirty_two[2];
+    f->thirty_two[2] = f->thirty_two[1];
+    f->thirty_two[1] = f->thirty_two[0];
+    f->thirty_two[0] = thirty_two;
+    return sixty_four;
+}
+
+/* The `fronts` sums of 64 before the first window, but for the newest, as a ring of LONG_RING. */
+LANES_INLINE struct front front_before(const double *in, size_t fronts, size_t end, double *ring)
+{
+    const lanes zero = lanes_of(0);
+    struct front f = {recent_of_nothing(), {zero, zero, zero, zero}};
+    lanes last = zero;
+    for (size_t i = 0; i < 64 * fronts; i += LANES) {
+        const lanes x = lanes_load(in + i);
+        lanes_store(ring + (end + i) % LONG_RING, front_add(&f, x, lanes_one_back(last, x)));
+        last = x;
+    }
+    return f;
+}
+
+/* Two sums of 64 that were made `back` and `back` + 64 values ago. */
+LANES_INLINE lanes two_fronts(const double *ring, size_t end, size_t back)
+{
+    return lanes_load(ring + (end - back) % LONG_RING) +
+           lanes_load(ring + (end - back - 64) % LONG_RING);
+}
+
+/* Of `fronts` sums of 64, the newest of them `now`, and the rest of the period. From four on there
+ * are 9 additions: what the last one loses is kept. */
+LANES_INLINE lanes long_mean(lanes rest, lanes now, const double *ring, size_t end, size_t fronts,
+                             struct divisor divisor)
+{
+    if (fronts == 1)
+        return divide(rest + now, divisor);
+    if (fronts & 1)
+        rest += lanes_load(ring + (end - 64 * (fronts - 1)) % LONG_RING);
+    const lanes two = now + lanes_load(ring + (end - 64) % LONG_RING);
+    if (fronts < 4)
+        return divide(rest + two, divisor);
+    if (fronts & 2)
+        rest += two_fronts(ring, end, 256);
+    const lanes four = two + two_fronts(ring, end, 128);
+    const lanes sum = rest + four;
+    const lanes added = sum - four;
+    const lanes lost = (four - (sum - added)) + (rest - added);
+    return divide_exactly(sum, lost, divisor);
+}
+
+/* A period of 64 * fronts + 4 * quads + singles; the two latter are 1 to 64 together. */
+struct long_plan {
+    size_t fronts;
+    size_t singles;
+    struct layout parts; /* of 4 * quads */
+    struct divisor divisor;
+};
+
+/* The means of the first `count` windows whose rests end in the vector at x. */
+LANES_INLINE lanes long_step(struct recent *s, struct rings *r, struct front *f, double *ring,
+                             size_t end, const struct long_plan *plan, const double *x,
+                             size_t count)
+{
+    const double *front = x + 64 * plan->fronts;
+    if (plan->parts.before_four > 0) /* else nothing is before the first x */
+        sums_add(s, r, end, plan->parts, lanes_load(x), lanes_load(x - 1));
+    const lanes rest = window_sums(s, r, end, plan->parts, plan->singles, x, LANES);
+    const lanes now =
+        front_add(f, lanes_load_first(front, count), lanes_load_first(front - 1, count));
+    if (plan->fronts > 1)
+        lanes_store(ring + end % LONG_RING, now);
+    return long_mean(rest, now, ring, end, plan->fronts, plan->divisor);
+}
+
+LANES_INLINE void long_means(const double *restrict in, size_t n, size_t period, const size_t quads,
+                             double *restrict out)
+{
+    const size_t fronts = (period - 1) / 64;
+    const struct long_plan plan = {fronts, period % 4, layout_of(quads), divisor_of(period)};
+    struct rings r __attribute__((uninitialized, aligned(64))); /* as in tree_means() */
+    double ring[LONG_RING] __attribute__((uninitialized, aligned(64)));
+    size_t i = period - 1 - 64 * fronts;
+    size_t end = i - i % LANES + LANES;
+    struct recent s = sums_before(in, i, plan.parts, &r);
+    struct front f = front_before(in + i, fronts, end - 64 * fronts, ring);
+#pragma GCC unroll 1 /* more would not fit: a fifth slower */
+    for (i = period - 1; i + LANES <= n; i += LANES, end += LANES)
+        lanes_store(out + i, long_step(&s, &r, &f, ring, end, &plan, in + i - 64 * fronts, LANES));
+    if (i == n)
+        return;
+    const lanes last = long_step(&s, &r, &f, ring, end, &plan, in + i - 64 * fronts, n - i);
+    lanes_store_first(out + i, last, n - i);
+}
+
 /* So that what is the same for all windows is decided when compiling. */
 #define QUADS_MAP(X) \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
@@ -192,10 +313,22 @@ static void tree(const double *restrict in, size_t n, size_t period, double *res
     }
 }
 
+static void long_tree(const double *restrict in, size_t n, size_t period, double *restrict out)
+{
+    switch (((period - 1) % 64 + 1) / 4) {
+#define X(quads)                               \
+    case quads:                                \
+        long_means(in, n, period, quads, out); \
+        return;
+        QUADS_MAP(X)
+#undef X
+    }
+}
+
 void sma_f64_avx512(const double *restrict in, size_t n, size_t period, double *restrict out)
 {
     assert(period > 0);
-    if (period > TREE_PERIOD_MAX || n < period) {
+    if (period > LONG_PERIOD_MAX || n < period) {
         sma_f64_avx2(in, n, period, out);
         return;
     }
@@ -204,5 +337,8 @@ void sma_f64_avx512(const double *restrict in, size_t n, size_t period, double *
         return;
     }
     fill_warm_up_avx2(out, n, period - 1);
-    tree(in, n, period, out);
+    if (period > TREE_PERIOD_MAX)
+        long_tree(in, n, period, out);
+    else
+        tree(in, n, period, out);
 }

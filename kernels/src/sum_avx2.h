@@ -40,16 +40,13 @@ static inline void exact_lanes_add(struct exact_lanes *s, __m256d x)
     s->sum = sum;
 }
 
-/* All four together: the upper two onto the lower two, then the second onto the first. */
+/* All four together. The three last roundings are not carried: they come once, whatever the number
+ * of values, and a caller waits for every addition here. */
 static inline double exact_lanes_total(struct exact_lanes s)
 {
-    struct exact_lanes all = s;
-    exact_lanes_add(&all, _mm256_permute2f128_pd(s.sum, s.sum, 0x11));
-    all.lost = _mm256_add_pd(all.lost, _mm256_permute2f128_pd(s.lost, s.lost, 0x11));
-    const struct exact_lanes two = all;
-    exact_lanes_add(&all, _mm256_permute_pd(two.sum, 0x5));
-    all.lost = _mm256_add_pd(all.lost, _mm256_permute_pd(two.lost, 0x5));
-    return _mm256_cvtsd_f64(_mm256_add_pd(all.sum, all.lost));
+    const __m256d four = _mm256_add_pd(s.sum, s.lost);
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
 }
 
 static inline double mean_avx2(const double *x, size_t n)
@@ -63,14 +60,19 @@ static inline double mean_avx2(const double *x, size_t n)
     return exact_lanes_total(sum) / (double)n;
 }
 
+/* No masked store: those are slow on many processors. The last vector overlaps the one before. */
 static inline void fill_warm_up_avx2(double *out, size_t n, size_t warm_up)
 {
     const size_t count = n < warm_up ? n : warm_up;
     const __m256d nan = _mm256_set1_pd(NAN);
-    size_t i = 0;
-    for (; count - i >= DOUBLES_PER_VECTOR; i += DOUBLES_PER_VECTOR)
+    if (count < DOUBLES_PER_VECTOR) {
+        for (size_t i = 0; i < count; i++)
+            out[i] = NAN;
+        return;
+    }
+    for (size_t i = 0; i < count - DOUBLES_PER_VECTOR; i += DOUBLES_PER_VECTOR)
         _mm256_storeu_pd(out + i, nan);
-    _mm256_maskstore_pd(out + i, first_lanes(count - i), nan);
+    _mm256_storeu_pd(out + count - DOUBLES_PER_VECTOR, nan);
 }
 
 #endif

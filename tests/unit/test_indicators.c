@@ -151,8 +151,10 @@ static filler *const fillers[] = {
     fill_near_100, fill_spikes, fill_signs, fill_rising, fill_step, fill_denormal,
 };
 
-static const size_t periods[] = {1,  2,  3,  4,  5,  7,  14,  15,  16,  17,  20,   23,  31,
-                                 47, 63, 64, 65, 66, 67, 100, 200, 255, 500, 1000, 2999};
+static const size_t periods[] = {1,   2,   3,   4,   5,   7,   14,   15,  16,  17,  20,
+                                 23,  31,  47,  63,  64,  65,  66,   67,  68,  100, 127,
+                                 128, 129, 192, 200, 255, 256, 257,  320, 389, 447, 448,
+                                 449, 500, 511, 512, 513, 576, 1000, 2999};
 
 /* --- comparing ------------------------------------------------------------------------------- */
 
@@ -397,7 +399,7 @@ static void sma_of_integers_is_the_rounded_quotient(void **state)
     for (size_t i = 0; i < VALUES_MAX; i++)
         in[i] = floor(1e6 * next_random(&random));
     FOR_EACH_TABLE(table)
-    for (size_t period = 1; period <= 300; period++) {
+    for (size_t period = 1; period <= 600; period++) {
         table->sma_f64(in, VALUES_MAX, period, out);
         double sum = 0;
         for (size_t i = 0; i < VALUES_MAX; i++) {

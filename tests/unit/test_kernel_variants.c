@@ -135,8 +135,9 @@ static void every_length_and_period_agrees_between_fences(void **state)
 static void long_series_and_periods_agree_between_fences(void **state)
 {
     (void)state;
-    static const size_t periods[] = {1,  2,   5,   14,  20,  63,  64,  65,  66,
-                                     67, 100, 127, 128, 131, 255, 300, 649, 700};
+    static const size_t periods[] = {1,   2,   5,   14,  20,  63,  64,  65,  66,
+                                     67,  68,  100, 127, 128, 129, 131, 192, 255,
+                                     256, 300, 449, 512, 513, 649, 700};
     FOR_EACH_TABLE(table)
     for (size_t n = LONG_VALUES - 35; n <= LONG_VALUES; n++)
         for (size_t p = 0; p < COUNT_OF(periods); p++) {
