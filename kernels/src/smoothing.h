@@ -44,17 +44,21 @@ struct share {
     double keep;
 };
 
-/* Of `values` at once, a power of two, given the share of one. */
-static struct share share_of(size_t values, struct share one)
+/*
+ * Of `values` at once, a power of two, when kept / of is kept at each. Every squaring doubles the
+ * relative error, and a large value that fades collects it again with every stride: so what
+ * rounding takes from `keep` is squared along.
+ */
+static struct share share_of(size_t values, double kept, double of)
 {
-    struct share s = one;
+    double keep = kept / of;
+    double lost = __builtin_fma(-keep, of, kept) * (1 / of);
     for (size_t done = 1; done < values; done *= 2) {
-        s.weight *= 1 + s.keep;
-        s.keep *= s.keep;
+        const double square = keep * keep;
+        lost = __builtin_fma(keep, keep, -square) + 2 * keep * lost;
+        keep = square;
     }
-    if (s.keep > 0.5)
-        s.keep = 1 - s.weight;
-    return s;
+    return (struct share){.weight = (1 - keep) - lost, .keep = keep + lost};
 }
 
 /* --- EMA ------------------------------------------------------------------------------------- */
@@ -66,14 +70,15 @@ struct blend_weights {
     bool exact;
 };
 
-LANES_INLINE struct blend_weights blend_weights_of(struct share one)
+LANES_INLINE struct blend_weights blend_weights_of(double period)
 {
-    const double keep2 = one.keep * one.keep;
+    const double keep = (period - 1) / (period + 1);
+    const double keep2 = keep * keep;
     const double keep4 = keep2 * keep2;
     const double keep8 = keep4 * keep4;
-    const struct share stride = share_of(STRIDE, one);
+    const struct share stride = share_of(STRIDE, period - 1, period + 1);
     return (struct blend_weights){
-        .two = lanes_of(one.keep / (1 + one.keep)),
+        .two = lanes_of(keep / (1 + keep)),
         .four = lanes_of(keep2 / (1 + keep2)),
         .eight = lanes_of(keep4 / (1 + keep4)),
         .sixteen = lanes_of(keep8 / (1 + keep8)),
@@ -177,9 +182,7 @@ LANES_INLINE void ema_f64_lanes(const double *restrict in, size_t n, size_t peri
         return;
     const double seed = mean_avx2(in, period);
     out[period - 1] = seed;
-    const double spread = (double)period + 1;
-    const struct blend_weights w =
-        blend_weights_of((struct share){2 / spread, ((double)period - 1) / spread});
+    const struct blend_weights w = blend_weights_of((double)period);
     if (w.exact)
         ema_after_seed(in + period, n - period, &w, seed, out + period, false, true);
     else if (w.near_new)
@@ -196,12 +199,13 @@ struct fade {
     bool exact;
 };
 
-LANES_INLINE struct fade fade_of(struct share one)
+LANES_INLINE struct fade fade_of(double period)
 {
-    const double keep2 = one.keep * one.keep;
-    const struct share vector = share_of(LANES, one);
+    const double keep = (period - 1) / period;
+    const double keep2 = keep * keep;
+    const struct share vector = share_of(LANES, period - 1, period);
     return (struct fade){
-        .one = lanes_of(one.keep),
+        .one = lanes_of(keep),
         .two = lanes_of(keep2),
         .four = lanes_of(keep2 * keep2),
         .vector = lanes_of(vector.keep),
@@ -340,9 +344,8 @@ LANES_INLINE void rsi_f64_lanes(const double *restrict in, size_t n, size_t peri
     double change;
     double size;
     first_sums(in, period, &change, &size);
-    const double count = (double)period;
-    const struct fade f = fade_of((struct share){1 / count, (count - 1) / count});
-    const lanes faded = lanes_of(RSI_FADED * count);
+    const struct fade f = fade_of((double)period);
+    const lanes faded = lanes_of(RSI_FADED * (double)period);
     lanes_store_first(out + period, strength_index(lanes_of(change), lanes_of(size), faded), 1);
     const double *rest = in + period + 1;
     const size_t left = n - period - 1;
