@@ -48,6 +48,13 @@ enum kernels_activation {
 #define KERNELS_I8_INPUTS_MAX ((size_t)65536)
 #define KERNELS_I8_OUTPUTS_MAX ((size_t)1 << 24)
 
+/* One of a batch of series: `in` and `out` hold `n` elements. */
+struct kernels_series {
+    const double *in;
+    size_t n;
+    double *out;
+};
+
 /* "avx2". Static; do not free. */
 const char *kernels_isa_str(enum kernels_isa isa);
 
@@ -65,6 +72,15 @@ const char *kernels_isa_str(enum kernels_isa isa);
  *        `period` changes, then smoothed with 1 / period. A flat series gives
  *        0, a rising one 100, a falling one 0 (as TA-Lib has it). Flat is also
  *        what has been flat for so long that both averages faded below 1e-290.
+ *
+ *   sma_batch, ema_batch, rsi_batch
+ *        `count` series, of any lengths, with one period; `in` and `out` of one do
+ *        not overlap those of another. Each comes out as if it were alone, to the
+ *        last bit; except with AVX-512, EMA of periods 6 to 61 and RSI of up to
+ *        16: eight neighbours of about one length, at most 2048, are then smoothed
+ *        side by side, and within the bounds below is all that holds. Measured
+ *        (Zen 5) against one by one: EMA 1.6x as fast at 100 values, 1.1x at 1000;
+ *        RSI 1.5x and 1.03x. SMA has nothing to gain from it.
  *
  * Errors. SMA is within 1e-15 and EMA within 1e-14 of the same mean taken of the
  * magnitudes, RSI within 1e-12 absolute, whatever the period. A spike leaves no
@@ -122,6 +138,9 @@ struct kernels {
     void (*sma_f64)(const double *restrict in, size_t n, size_t period, double *restrict out);
     void (*ema_f64)(const double *restrict in, size_t n, size_t period, double *restrict out);
     void (*rsi_f64)(const double *restrict in, size_t n, size_t period, double *restrict out);
+    void (*sma_batch_f64)(const struct kernels_series *series, size_t count, size_t period);
+    void (*ema_batch_f64)(const struct kernels_series *series, size_t count, size_t period);
+    void (*rsi_batch_f64)(const struct kernels_series *series, size_t count, size_t period);
     void (*dense_f32)(const float *restrict in, const float *restrict weights,
                       const float *restrict bias, size_t rows, size_t in_size, size_t out_size,
                       float *restrict out);

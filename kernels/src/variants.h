@@ -20,7 +20,10 @@
 #define DECLARE_INDICATORS(isa)                                                                   \
     void sma_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out); \
     void ema_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out); \
-    void rsi_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out)
+    void rsi_f64_##isa(const double *restrict in, size_t n, size_t period, double *restrict out); \
+    void sma_batch_f64_##isa(const struct kernels_series *series, size_t count, size_t period);   \
+    void ema_batch_f64_##isa(const struct kernels_series *series, size_t count, size_t period);   \
+    void rsi_batch_f64_##isa(const struct kernels_series *series, size_t count, size_t period)
 
 #define DECLARE_ACTIVATIONS(isa)                \
     void relu_f32_##isa(float *x, size_t n);    \

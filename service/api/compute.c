@@ -10,6 +10,7 @@
 
 enum {
     INDICATORS = 3,
+    SERIES_AT_ONCE = 64, /* a multiple of the eight that kernels take together */
     WORKER_STACK_BYTES = 512 * 1024
 };
 
@@ -72,21 +73,28 @@ static void run_predict(struct compute *c, const struct compute_queue *queue, un
     }
 }
 
+/* The series of one request together. Not those of several: in the last bits an answer would then
+ * depend on what else arrived. */
 static void run_series(const struct kernels *kernels, enum compute_kind kind, struct job *job)
 {
-    for (size_t i = 0; i < job->base.rows; i++) {
-        const double *in = job->in_f64 + job->offsets[i];
-        double *out = job->out_f64 + job->offsets[i];
-        size_t n = job->offsets[i + 1] - job->offsets[i];
+    struct kernels_series series[SERIES_AT_ONCE];
+    for (size_t first = 0; first < job->base.rows; first += SERIES_AT_ONCE) {
+        size_t left = job->base.rows - first;
+        size_t count = left < SERIES_AT_ONCE ? left : SERIES_AT_ONCE;
+        const size_t *offsets = job->offsets + first;
+        for (size_t i = 0; i < count; i++)
+            series[i] = (struct kernels_series){.in = job->in_f64 + offsets[i],
+                                                .n = offsets[i + 1] - offsets[i],
+                                                .out = job->out_f64 + offsets[i]};
         switch (kind) {
         case COMPUTE_SMA:
-            kernels->sma_f64(in, n, job->period, out);
+            kernels->sma_batch_f64(series, count, job->period);
             break;
         case COMPUTE_EMA:
-            kernels->ema_f64(in, n, job->period, out);
+            kernels->ema_batch_f64(series, count, job->period);
             break;
         case COMPUTE_RSI:
-            kernels->rsi_f64(in, n, job->period, out);
+            kernels->rsi_batch_f64(series, count, job->period);
             break;
         case COMPUTE_PREDICT:
             break;

@@ -244,6 +244,44 @@ static void a_period_beyond_all_bounds_gives_nan_only(void **state)
     }
 }
 
+typedef void batch(const struct kernels_series *series, size_t count, size_t period);
+
+#define SERIES 8
+#define SERIES_VALUES 1900 /* short enough to be computed together */
+
+/* The same series eight times, each a value shorter than the one before. */
+static void check_batch(const char *what, batch *kernel, oracle *wanted, const double *in,
+                        size_t period, long double relative_max)
+{
+    static double out[SERIES][SERIES_VALUES];
+    static struct expected expected[SERIES_VALUES];
+    struct kernels_series series[SERIES];
+    for (size_t i = 0; i < SERIES; i++)
+        series[i] = (struct kernels_series){in, SERIES_VALUES - i, out[i]};
+    kernel(series, SERIES, period);
+    wanted(in, SERIES_VALUES, period, expected);
+    for (size_t i = 0; i < SERIES; i++)
+        for (size_t at = 0; at < SERIES_VALUES - i; at++)
+            assert_close(what, period, at, out[i][at], expected[at], relative_max);
+}
+
+static void batches_of_every_series_and_period_agree_with_long_double(void **state)
+{
+    (void)state;
+    static double in[SERIES_VALUES];
+    FOR_EACH_TABLE(table)
+    for (size_t f = 0; f < COUNT_OF(fillers); f++)
+        for (size_t period = 1; period <= 70; period++) {
+            fillers[f](in, SERIES_VALUES);
+            check_batch("sma batch", table->sma_batch_f64, sma_oracle, in, period,
+                        SMA_RELATIVE_MAX);
+            check_batch("ema batch", table->ema_batch_f64, ema_oracle, in, period,
+                        EMA_RELATIVE_MAX);
+            check_batch("rsi batch", table->rsi_batch_f64, rsi_oracle, in, period,
+                        RSI_ABSOLUTE_MAX);
+        }
+}
+
 static void assert_row(const double *got, const double *want, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -314,6 +352,38 @@ static void rsi_of_a_rising_series_is_100_and_of_a_falling_one_0(void **state)
         assert_all_equal("rising", out, period, 300, 100);
         table->rsi_f64(falling, 300, period, out);
         assert_all_equal("falling", out, period, 300, 0);
+    }
+}
+
+static void assert_batch_equal(const char *what, batch *kernel, const double *in, size_t period,
+                               size_t warm_up, double want)
+{
+    double out[SERIES][300];
+    struct kernels_series series[SERIES];
+    for (size_t i = 0; i < SERIES; i++)
+        series[i] = (struct kernels_series){in, 300, out[i]};
+    kernel(series, SERIES, period);
+    for (size_t i = 0; i < SERIES; i++)
+        assert_all_equal(what, out[i], warm_up, 300, want);
+}
+
+static void flat_rising_and_falling_batches_are_exact(void **state)
+{
+    (void)state;
+    double flat[300];
+    double rising[300];
+    double falling[300];
+    fill_rising(rising, 300);
+    for (size_t i = 0; i < 300; i++) {
+        flat[i] = 37.25;
+        falling[i] = -rising[i];
+    }
+    FOR_EACH_TABLE(table)
+    for (size_t period = 1; period <= 70; period++) {
+        assert_batch_equal("ema", table->ema_batch_f64, flat, period, period - 1, 37.25);
+        assert_batch_equal("flat", table->rsi_batch_f64, flat, period, period, 0);
+        assert_batch_equal("rising", table->rsi_batch_f64, rising, period, period, 100);
+        assert_batch_equal("falling", table->rsi_batch_f64, falling, period, period, 0);
     }
 }
 
@@ -416,11 +486,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_golden_rows_come_out),
         cmocka_unit_test(every_series_and_period_agrees_with_long_double),
+        cmocka_unit_test(batches_of_every_series_and_period_agree_with_long_double),
         cmocka_unit_test(sma_forgets_a_spike_of_any_size),
         cmocka_unit_test(lengths_around_the_period_are_right),
         cmocka_unit_test(a_period_beyond_all_bounds_gives_nan_only),
         cmocka_unit_test(a_constant_series_stays_what_it_is),
         cmocka_unit_test(rsi_of_a_rising_series_is_100_and_of_a_falling_one_0),
+        cmocka_unit_test(flat_rising_and_falling_batches_are_exact),
         cmocka_unit_test(rsi_stays_between_0_and_100),
         cmocka_unit_test(rsi_of_a_series_that_went_flat_holds_and_then_is_0),
         cmocka_unit_test(a_power_of_two_scales_the_means_and_leaves_rsi_alone),

@@ -180,6 +180,131 @@ static void nothing_but_the_output_is_written(void **state)
     }
 }
 
+typedef void indicator(const double *restrict in, size_t n, size_t period, double *restrict out);
+typedef void batch(const struct kernels_series *series, size_t count, size_t period);
+
+#define SERIES_MAX 25
+
+/* `count` series, each behind an element of its own that nobody may write, between fences. */
+struct series_set {
+    struct fenced in;
+    struct fenced out;
+    struct kernels_series list[SERIES_MAX];
+    size_t count;
+};
+
+static void series_set_lay_out(struct series_set *set, enum side side, const size_t *lengths,
+                               size_t count)
+{
+    size_t values = 0;
+    for (size_t i = 0; i < count; i++)
+        values += lengths[i];
+    double *in = fenced_array(&set->in, side, values * sizeof *in);
+    double *out = fenced_array(&set->out, side, (values + count) * sizeof *out);
+    fill_prices(in, values);
+    set->count = count;
+    for (size_t i = 0; i < count; i++) {
+        *out++ = -1;
+        set->list[i] = (struct kernels_series){in, lengths[i], out};
+        in += lengths[i];
+        out += lengths[i];
+    }
+}
+
+static void compare_batch(const char *what, const struct series_set *set, size_t period,
+                          batch *together, indicator *alone, double allowed)
+{
+    double want[LONG_VALUES];
+    together(set->list, set->count, period);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct kernels_series *one = &set->list[i];
+        alone(one->in, one->n, period, want);
+        assert_same(what, one->n, period, one->out, want, allowed);
+        if (one->out[-1] != -1)
+            fail_msg("%s: what is before series %zu became %g", what, i, one->out[-1]);
+    }
+}
+
+/* Bounds as against the twin. Where rows are computed one by one, the bits are the same. */
+static void compare_batches(const struct kernels *table, const struct series_set *set,
+                            size_t period)
+{
+    const bool same = table->isa != KERNELS_AVX512;
+    compare_batch("sma", set, period, table->sma_batch_f64, table->sma_f64, 0);
+    compare_batch("ema", set, period, table->ema_batch_f64, table->ema_f64,
+                  same ? 0 : 110 * EMA_RELATIVE_MAX);
+    compare_batch("rsi", set, period, table->rsi_batch_f64, table->rsi_f64,
+                  same ? 0 : RSI_ABSOLUTE_MAX);
+}
+
+static const size_t batch_periods[] = {1, 2, 5, 6, 14, 16, 17, 20, 61, 62, 100};
+
+static void compare_lengths(struct series_set *set, const size_t *lengths, size_t count)
+{
+    FOR_EACH_TABLE(table)
+    for (size_t p = 0; p < COUNT_OF(batch_periods); p++)
+        for (enum side side = SIDE_END; side <= SIDE_BEGIN; side++) {
+            series_set_lay_out(set, side, lengths, count);
+            compare_batches(table, set, batch_periods[p]);
+        }
+}
+
+static void a_batch_of_one_length_gives_what_its_series_give(void **state)
+{
+    (void)state;
+    struct series_set set = {.in = fenced_create(), .out = fenced_create()};
+    size_t lengths[SERIES_MAX];
+    for (size_t n = 0; n <= 36; n++) {
+        for (size_t i = 0; i < SERIES_MAX; i++)
+            lengths[i] = n;
+        compare_lengths(&set, lengths, n % SERIES_MAX);
+    }
+    fenced_destroy(&set.in);
+    fenced_destroy(&set.out);
+}
+
+/* About the same, so that they are taken together, and longer than most periods. */
+static void a_batch_of_similar_lengths_gives_what_its_series_give(void **state)
+{
+    (void)state;
+    struct series_set set = {.in = fenced_create(), .out = fenced_create()};
+    size_t lengths[9];
+    uint64_t random = 3;
+    for (size_t round = 0; round < 60; round++) {
+        for (size_t i = 0; i < 9; i++)
+            lengths[i] = 45 + (size_t)(30 * next_random(&random)) + (round == 0 ? 100 : 0);
+        compare_lengths(&set, lengths, round == 0 ? 5 : 9);
+    }
+    fenced_destroy(&set.in);
+    fenced_destroy(&set.out);
+}
+
+static void a_batch_of_all_lengths_gives_what_its_series_give(void **state)
+{
+    (void)state;
+    struct series_set set = {.in = fenced_create(), .out = fenced_create()};
+    size_t lengths[SERIES_MAX];
+    uint64_t random = 4;
+    for (size_t round = 0; round < 60; round++) {
+        for (size_t i = 0; i < SERIES_MAX; i++)
+            lengths[i] = (size_t)(37 * next_random(&random));
+        compare_lengths(&set, lengths, SERIES_MAX);
+    }
+    fenced_destroy(&set.in);
+    fenced_destroy(&set.out);
+}
+
+static void an_empty_batch_is_nothing_to_do(void **state)
+{
+    (void)state;
+    FOR_EACH_TABLE(table)
+    {
+        table->sma_batch_f64(NULL, 0, 20);
+        table->ema_batch_f64(NULL, 0, 20);
+        table->rsi_batch_f64(NULL, 0, 14);
+    }
+}
+
 typedef void activation(float *x, size_t n);
 
 static void compare_activation(const char *what, activation *fast, activation *plain, float *x,
@@ -334,6 +459,10 @@ int main(void)
         cmocka_unit_test(long_series_and_periods_agree_between_fences),
         cmocka_unit_test(unaligned_series_agree),
         cmocka_unit_test(nothing_but_the_output_is_written),
+        cmocka_unit_test(a_batch_of_one_length_gives_what_its_series_give),
+        cmocka_unit_test(a_batch_of_similar_lengths_gives_what_its_series_give),
+        cmocka_unit_test(a_batch_of_all_lengths_gives_what_its_series_give),
+        cmocka_unit_test(an_empty_batch_is_nothing_to_do),
         cmocka_unit_test(activations_agree_between_fences),
         cmocka_unit_test(dense_agrees_between_fences),
         cmocka_unit_test(packed_dense_agrees_between_fences),

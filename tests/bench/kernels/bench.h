@@ -15,9 +15,10 @@
 
 #include "kernels.h"
 
-#define CASES_MAX 64
+#define CASES_MAX 72
 #define CONTENDERS_MAX 40
 #define ROUNDS_MAX 101
+#define SERIES_ROWS_MAX 32
 #define CLASSES 10 /* of softmax */
 
 #define BENCH_KERNEL_MAP(X) \
@@ -38,9 +39,9 @@ enum bench_kernel {
 
 struct bench_case {
     enum bench_kernel kernel;
-    size_t rows;              /* series computed one after the other, or rows of a dense batch */
-    size_t n;                 /* values of one series, or of an activation */
-    size_t period;            /* of an indicator */
+    size_t rows;   /* series of a batch, or rows of a dense one; at most SERIES_ROWS_MAX */
+    size_t n;      /* values of one series, or of an activation */
+    size_t period; /* of an indicator */
     size_t in_size, out_size; /* of a dense layer */
 };
 

@@ -36,6 +36,15 @@ static void add_series(struct bench_case *cases, size_t *count, enum bench_kerne
                 (struct bench_case){.kernel = kernel, .rows = 1, .n = n, .period = period});
 }
 
+static void add_series_batches(struct bench_case *cases, size_t *count, enum bench_kernel kernel,
+                               size_t period)
+{
+    for (size_t n = 100; n <= 1000; n *= 10)
+        add(cases, count,
+            (struct bench_case){
+                .kernel = kernel, .rows = SERIES_ROWS_MAX, .n = n, .period = period});
+}
+
 static void add_dense(struct bench_case *cases, size_t *count, size_t in_size, size_t out_size)
 {
     static const size_t batches[] = {1, 8, 32, 128};
@@ -53,13 +62,13 @@ size_t bench_cases(struct bench_case out[CASES_MAX])
                                        {784, 128}, {1024, 1024}, {1024, 16}};
     size_t count = 0;
     add_series(out, &count, BENCH_SMA, 20);
+    add_series(out, &count, BENCH_SMA, 100);
     add_series(out, &count, BENCH_SMA, 200);
+    add_series(out, &count, BENCH_SMA, 500);
     add_series(out, &count, BENCH_EMA, 20);
     add_series(out, &count, BENCH_RSI, 14);
     for (enum bench_kernel kernel = BENCH_SMA; kernel <= BENCH_RSI; kernel++)
-        add(out, &count,
-            (struct bench_case){
-                .kernel = kernel, .rows = 32, .n = 1000, .period = kernel == BENCH_RSI ? 14 : 20});
+        add_series_batches(out, &count, kernel, kernel == BENCH_RSI ? 14 : 20);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         add_dense(out, &count, shapes[i][0], shapes[i][1]);
     for (enum bench_kernel kernel = BENCH_RELU; kernel <= BENCH_SOFTMAX; kernel++)

@@ -5,15 +5,27 @@
 
 #include "bench.h"
 
-static void run_series(const struct kernels *table, const struct bench_case *c,
-                       const struct operands *o)
+static void run_one(const struct kernels *table, const struct bench_case *c,
+                    const struct operands *o)
 {
     void (*const kernel)(const double *restrict, size_t, size_t, double *restrict) =
         c->kernel == BENCH_SMA   ? table->sma_f64
         : c->kernel == BENCH_EMA ? table->ema_f64
                                  : table->rsi_f64;
+    kernel(o->in, c->n, c->period, o->out);
+}
+
+static void run_batch(const struct kernels *table, const struct bench_case *c,
+                      const struct operands *o)
+{
+    void (*const kernel)(const struct kernels_series *, size_t, size_t) =
+        c->kernel == BENCH_SMA   ? table->sma_batch_f64
+        : c->kernel == BENCH_EMA ? table->ema_batch_f64
+                                 : table->rsi_batch_f64;
+    struct kernels_series series[SERIES_ROWS_MAX];
     for (size_t row = 0; row < c->rows; row++)
-        kernel(o->in + row * c->n, c->n, c->period, o->out + row * c->n);
+        series[row] = (struct kernels_series){o->in + row * c->n, c->n, o->out + row * c->n};
+    kernel(series, c->rows, c->period);
 }
 
 static double time_series(const struct kernels *table, const struct bench_case *c,
@@ -21,7 +33,7 @@ static double time_series(const struct kernels *table, const struct bench_case *
 {
     const double start = bench_now_ns();
     for (size_t i = 0; i < calls; i++)
-        run_series(table, c, o);
+        c->rows == 1 ? run_one(table, c, o) : run_batch(table, c, o);
     return bench_now_ns() - start;
 }
 
