@@ -28,6 +28,8 @@
 #define BATCHER_STATUS_MAP(X)                           \
     X(OK, "ok")                                         \
     X(FULL, "queue is full")                            \
+    X(TENANT_FULL, "tenant has its share of the queue") \
+    X(OVERLOADED, "latency target cannot be met")       \
     X(TOO_LARGE, "job is larger than the limits allow") \
     X(EXPIRED, "job waited past its deadline")          \
     X(UNMEETABLE, "deadline cannot be met")             \
@@ -63,19 +65,40 @@ enum batcher_reason {
 
 const char *batcher_reason_str(enum batcher_reason reason);
 
+/* Who goes first; see job_order.h. */
+#define BATCHER_CLASS_MAP(X)      \
+    X(INTERACTIVE, "interactive") \
+    X(BATCH, "batch")
+
+enum batcher_class {
+#define X(name, text) BATCHER_CLASS_##name,
+    BATCHER_CLASS_MAP(X)
+#undef X
+    BATCHER_CLASS_COUNT
+};
+
+const char *batcher_class_str(enum batcher_class class);
+
+enum {
+    BATCHER_WORKERS_MAX = 1024,
+    BATCHER_TENANTS_MAX = 64
+};
+
 struct batcher;
 struct batcher_queue;
 
 /*
  * Embed this in your own request type and recover it with container_of. Set
- * `rows`, `bytes` and `deadline_ns` before batcher_submit(); read the rest in
- * `done`.
+ * the first block before batcher_submit(); read the second in `done`.
  */
 struct batcher_job {
     struct batcher_job *next; /* links the list that `done` gets; else yours */
     uint64_t deadline_ns;     /* 0: none. Never computed past it. */
     size_t rows;              /* 1.. */
     size_t bytes;             /* counted against the queue's memory limit */
+    uint64_t work;            /* what its time grows with, in the queue's unit; 0: `rows` */
+    unsigned tenant;          /* below batcher_config.tenants */
+    enum batcher_class class;
 
     enum batcher_status status; /* OK, EXPIRED, STOPPING; `run` may set FAILED */
     uint64_t submitted_ns;
@@ -99,8 +122,10 @@ struct batcher_batch_info {
     enum batcher_reason reason;
     size_t jobs;
     size_t rows;
-    size_t failed;        /* jobs that `run` marked FAILED */
-    uint64_t wait_ns_max; /* queue time of the oldest job */
+    uint64_t work;
+    size_t failed;         /* jobs that `run` marked FAILED */
+    uint64_t wait_ns_max;  /* queue time of the oldest job */
+    uint64_t predicted_ns; /* what run_ns was expected to be */
     uint64_t run_ns;
     uint64_t finished_ns;
     struct batcher_job *const *items; /* the jobs, valid during the call */
@@ -112,13 +137,25 @@ struct batcher_queue_limits {
     size_t queue_bytes_max;      /* waiting bytes too; a job that exceeds one alone is TOO_LARGE */
     size_t inflight_batches_max; /* 1..; at most this many run at once */
     uint64_t delay_ns_max;       /* linger, from the oldest arrival; 0: never wait */
+    uint64_t target_p99_ns;      /* 0: none; see batch_plan.h */
 };
 
 struct batcher_queue_config {
     const char *name; /* borrowed for the batcher's lifetime */
     void *ctx;        /* handed to the callbacks */
     struct batcher_queue_limits limits;
+    size_t full_work; /* about what a large batch has, for the cost model; 0: batch_rows_max */
 };
+
+/* Who shares with whom, in what parts. Weights are 1..FAIR_WEIGHT_MAX. */
+struct batcher_shares {
+    unsigned tenants; /* 1..BATCHER_TENANTS_MAX; 0 is the one of everybody who is not told apart */
+    unsigned tenant_weights[BATCHER_TENANTS_MAX];
+    unsigned class_weights[BATCHER_CLASS_COUNT];
+};
+
+/* One tenant; interactive jobs before others as 9 to 1. */
+struct batcher_shares batcher_shares_default(void);
 
 /*
  * Runs `count` jobs of one queue. Their status is OK when called; set FAILED on
@@ -139,14 +176,11 @@ struct batcher_config {
     size_t queues_max;         /* 1.. */
     size_t batch_jobs_max;     /* 1..; no batch of any queue has more jobs */
     size_t thread_stack_bytes; /* 0: the system's default */
+    struct batcher_shares shares;
     void *ctx;
     batcher_run_fn *run;
     batcher_done_fn *done;
     batcher_observe_fn *observe;
-};
-
-enum {
-    BATCHER_WORKERS_MAX = 1024
 };
 
 /* Copies `config` and starts the threads. On success *out is for
@@ -158,6 +192,18 @@ enum batcher_status batcher_create(const struct batcher_config *config, struct b
 enum batcher_status batcher_add_queue(struct batcher *b, const struct batcher_queue_config *config,
                                       struct batcher_queue **out)
     __attribute__((warn_unused_result));
+
+/*
+ * Changes a queue while it runs. No job is lost: what waits beyond a lowered limit stays. Batches
+ * have at most batch_jobs_max jobs, whatever batch_rows_max says. INVALID: nothing has changed.
+ */
+enum batcher_status batcher_set_limits(struct batcher *b, struct batcher_queue *queue,
+                                       const struct batcher_queue_limits *limits)
+    __attribute__((warn_unused_result));
+
+/* Tells the cost model of a batch that ran outside: a warm-up. */
+void batcher_learn_cost(struct batcher *b, struct batcher_queue *queue, uint64_t work,
+                        uint64_t run_ns);
 
 /*
  * Queues one job. A worker that is awake may take it at once; a sleeping one
@@ -184,6 +230,13 @@ struct batcher_queue_stats {
     size_t inflight_batches;
     uint64_t oldest_ns; /* when the oldest waiting job was submitted; 0: none waits */
     struct batcher_queue_limits limits;
+    size_t batch_rows; /* what a batch may have now, and */
+    uint64_t delay_ns; /* how long one lingers: from the limits or from the target */
+    double cost_fixed_ns;
+    double cost_unit_ns;
+    double cost_error; /* usual one, as a share of the time */
+    bool cost_is_sure;
+    double arrivals_per_s; /* of work */
 };
 void batcher_queue_stats(struct batcher *b, const struct batcher_queue *queue,
                          struct batcher_queue_stats *out);

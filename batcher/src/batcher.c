@@ -40,13 +40,52 @@ const char *batcher_reason_str(enum batcher_reason reason)
     return "unknown reason";
 }
 
+const char *batcher_class_str(enum batcher_class class)
+{
+    switch (class) {
+#define X(name, text)          \
+    case BATCHER_CLASS_##name: \
+        return text;
+        BATCHER_CLASS_MAP(X)
+#undef X
+    case BATCHER_CLASS_COUNT:
+        break;
+    }
+    return "unknown class";
+}
+
 /* --- Life. */
+
+struct batcher_shares batcher_shares_default(void)
+{
+    return (struct batcher_shares){
+        .tenants = 1,
+        .tenant_weights = {1},
+        .class_weights = {[BATCHER_CLASS_INTERACTIVE] = 9, [BATCHER_CLASS_BATCH] = 1}};
+}
+
+static bool weight_is_valid(unsigned weight)
+{
+    return weight >= 1 && weight <= FAIR_WEIGHT_MAX;
+}
+
+static bool shares_are_valid(const struct batcher_shares *shares)
+{
+    if (shares->tenants < 1 || shares->tenants > BATCHER_TENANTS_MAX)
+        return false;
+    bool valid = true;
+    for (unsigned i = 0; i < shares->tenants; i++)
+        valid = valid && weight_is_valid(shares->tenant_weights[i]);
+    for (unsigned i = 0; i < BATCHER_CLASS_COUNT; i++)
+        valid = valid && weight_is_valid(shares->class_weights[i]);
+    return valid;
+}
 
 static bool config_is_valid(const struct batcher_config *config)
 {
     return config->workers >= 1 && config->workers <= BATCHER_WORKERS_MAX &&
            config->queues_max >= 1 && config->batch_jobs_max >= 1 && config->run != NULL &&
-           config->done != NULL;
+           config->done != NULL && shares_are_valid(&config->shares);
 }
 
 /* Initialising a mutex or a condition variable cannot fail with glibc or musl. */
@@ -70,9 +109,10 @@ static void init_worker(struct batcher *b, unsigned index)
 
 static void batcher_free(struct batcher *b)
 {
-    for (size_t i = 0; i < b->queues_count; i++)
+    for (size_t i = 0; i < b->policy.count; i++)
         free((struct batcher_queue *)(void *)b->queues[i]); /* `policy` is its first field. */
     free(b->queues);
+    free(b->runs);
     free(b->jobs);
     free(b->workers);
     free(b);
@@ -88,12 +128,14 @@ static struct batcher *batcher_alloc(const struct batcher_config *config)
     const bool too_many = __builtin_mul_overflow(config->workers, config->batch_jobs_max, &jobs);
     b->config = *config;
     b->queues = calloc(config->queues_max, sizeof(*b->queues));
+    b->runs = calloc(config->workers, sizeof(*b->runs));
     b->workers = calloc(config->workers, sizeof(*b->workers));
     b->jobs = too_many ? NULL : calloc(jobs, sizeof(*b->jobs));
-    if (b->queues == NULL || b->workers == NULL || b->jobs == NULL) {
+    if (b->queues == NULL || b->runs == NULL || b->workers == NULL || b->jobs == NULL) {
         batcher_free(b);
         return NULL;
     }
+    batch_policy_init(&b->policy, b->queues, b->runs, config->workers);
     pthread_mutex_init(&b->lock, NULL);
     cond_init(&b->keeper_wake);
     for (unsigned i = 0; i < config->workers; i++)
@@ -158,7 +200,7 @@ enum batcher_status batcher_create(const struct batcher_config *config, struct b
 static void join_workers(struct batcher *b)
 {
     pthread_mutex_lock(&b->lock);
-    b->hurrying = b->refusing = true;
+    b->policy.hurrying = b->refusing = true;
     b->workers_stopping = true;
     rouse_all_locked(b);
     pthread_mutex_unlock(&b->lock);
@@ -197,22 +239,38 @@ static bool limits_are_valid(const struct batcher_queue_limits *limits)
            limits->inflight_batches_max >= 1;
 }
 
+static struct batcher_queue *queue_alloc(const struct batcher *b,
+                                         const struct batcher_queue_config *config)
+{
+    const size_t lanes = (size_t)BATCHER_CLASS_COUNT * b->config.shares.tenants;
+    struct batcher_queue *queue = calloc(1, sizeof(*queue) + lanes * sizeof(queue->lanes[0]));
+    if (queue == NULL)
+        return NULL;
+    const struct batch_queue_setup setup = {.limits = config->limits,
+                                            .shares = b->config.shares,
+                                            .batch_jobs_max = b->config.batch_jobs_max,
+                                            .full_work = config->full_work,
+                                            .workers = b->config.workers,
+                                            .lanes = queue->lanes};
+    batch_queue_init(&queue->policy, &setup);
+    queue->name = config->name;
+    queue->ctx = config->ctx;
+    return queue;
+}
+
 enum batcher_status batcher_add_queue(struct batcher *b, const struct batcher_queue_config *config,
                                       struct batcher_queue **out)
 {
     if (!limits_are_valid(&config->limits))
         return BATCHER_INVALID;
-    struct batcher_queue *queue = calloc(1, sizeof(*queue));
+    struct batcher_queue *queue = queue_alloc(b, config);
     if (queue == NULL)
         return BATCHER_NOMEM;
-    batch_queue_init(&queue->policy, &config->limits, b->config.batch_jobs_max);
-    queue->name = config->name;
-    queue->ctx = config->ctx;
 
     pthread_mutex_lock(&b->lock);
-    const bool room = b->queues_count < b->config.queues_max;
+    const bool room = b->policy.count < b->config.queues_max;
     if (room)
-        b->queues[b->queues_count++] = &queue->policy;
+        batch_policy_add(&b->policy, &queue->policy);
     pthread_mutex_unlock(&b->lock);
     if (!room) {
         free(queue);
@@ -222,6 +280,28 @@ enum batcher_status batcher_add_queue(struct batcher *b, const struct batcher_qu
     return BATCHER_OK;
 }
 
+enum batcher_status batcher_set_limits(struct batcher *b, struct batcher_queue *queue,
+                                       const struct batcher_queue_limits *limits)
+{
+    if (!limits_are_valid(limits))
+        return BATCHER_INVALID;
+    pthread_mutex_lock(&b->lock);
+    b->seen_ns = batcher_now_ns();
+    batch_queue_set_limits(&queue->policy, limits, b->seen_ns);
+    pthread_mutex_unlock(&b->lock);
+    batcher_wake(b);
+    return BATCHER_OK;
+}
+
+void batcher_learn_cost(struct batcher *b, struct batcher_queue *queue, uint64_t work,
+                        uint64_t run_ns)
+{
+    pthread_mutex_lock(&b->lock);
+    batch_queue_learn_cost(&queue->policy, work, run_ns);
+    pthread_mutex_unlock(&b->lock);
+    batcher_wake(b); /* The plan may have changed. */
+}
+
 /* --- Jobs in and out. */
 
 static enum batcher_status submit_locked(struct batcher *b, struct batcher_queue *queue,
@@ -229,7 +309,7 @@ static enum batcher_status submit_locked(struct batcher *b, struct batcher_queue
 {
     if (b->refusing)
         return BATCHER_STOPPING;
-    const enum batcher_status st = batch_queue_admit(&queue->policy, job, now_ns);
+    const enum batcher_status st = batch_policy_admit(&b->policy, &queue->policy, job, now_ns);
     if (st != BATCHER_OK)
         return st;
     job->_queue = queue;
@@ -288,6 +368,13 @@ void batcher_queue_stats(struct batcher *b, const struct batcher_queue *queue,
         .inflight_batches = policy->inflight_batches,
         .oldest_ns = policy->oldest != NULL ? policy->oldest->submitted_ns : 0,
         .limits = policy->limits,
+        .batch_rows = policy->plan.rows_max,
+        .delay_ns = policy->plan.delay_ns,
+        .cost_fixed_ns = cost_model_fixed_ns(&policy->cost),
+        .cost_unit_ns = cost_model_unit_ns(&policy->cost),
+        .cost_error = policy->cost.error,
+        .cost_is_sure = cost_model_is_sure(&policy->cost),
+        .arrivals_per_s = flow_rate_per_s(&policy->arrivals, batcher_now_ns()),
     };
     pthread_mutex_unlock(&b->lock);
 }
@@ -303,7 +390,7 @@ double batcher_queue_drain_rate(struct batcher *b, const struct batcher_queue *q
 void batcher_hurry(struct batcher *b)
 {
     pthread_mutex_lock(&b->lock);
-    b->hurrying = true;
+    b->policy.hurrying = true;
     pthread_mutex_unlock(&b->lock);
     batcher_wake(b);
 }
@@ -311,7 +398,7 @@ void batcher_hurry(struct batcher *b)
 void batcher_drain(struct batcher *b)
 {
     pthread_mutex_lock(&b->lock);
-    b->hurrying = b->refusing = true;
+    b->policy.hurrying = b->refusing = true;
     pthread_mutex_unlock(&b->lock);
     batcher_wake(b);
 }
@@ -322,8 +409,8 @@ void batcher_abandon(struct batcher *b)
     struct batcher_job *list = NULL;
     struct batcher_job **end = &list;
     pthread_mutex_lock(&b->lock);
-    b->hurrying = b->refusing = true;
-    for (size_t i = 0; i < b->queues_count; i++) {
+    b->policy.hurrying = b->refusing = true;
+    for (size_t i = 0; i < b->policy.count; i++) {
         *end = batch_queue_abandon(b->queues[i], now_ns);
         while (*end != NULL)
             end = &(*end)->next;

@@ -76,7 +76,7 @@ static struct batcher_job *expire_locked(struct batcher *b, uint64_t now_ns)
 {
     struct batcher_job *list = NULL;
     struct batcher_job **end = &list;
-    for (size_t i = 0; i < b->queues_count; i++) {
+    for (size_t i = 0; i < b->policy.count; i++) {
         *end = batch_queue_expire(b->queues[i], now_ns);
         end = list_end(end);
     }
@@ -109,8 +109,7 @@ struct worker *rouse_worker_locked(struct batcher *b, uint64_t now_ns)
 {
     if (b->leader == NULL && b->followers == NULL)
         return NULL;
-    const struct batch_choice choice =
-        batch_policy_choose(b->queues, b->queues_count, b->hurrying, now_ns);
+    const struct batch_choice choice = batch_policy_choose(&b->policy, now_ns);
     const bool lingers = choice.at_ns != 0;
     if (b->waking < choice.batches) {
         /* While a queue lingers the leader is the last to go, because another would have to take
@@ -168,12 +167,6 @@ static void sleep_locked(struct worker *worker, uint64_t linger_at_ns)
 
 /* --- Running a batch. */
 
-struct batch {
-    struct batcher_queue *queue;
-    enum batcher_reason reason;
-    struct batch_times times;
-};
-
 static void unlock_and_signal(struct batcher *b, struct worker *roused)
 {
     pthread_mutex_unlock(&b->lock);
@@ -181,65 +174,62 @@ static void unlock_and_signal(struct batcher *b, struct worker *roused)
         pthread_cond_signal(&roused->wake);
 }
 
-static struct batch seal_locked(struct worker *worker, const struct batch_choice *choice,
-                                uint64_t now_ns)
+static struct batcher_queue *queue_of(const struct batch_run *batch)
 {
-    struct batch batch = {.queue = container_of(choice->queue, struct batcher_queue, policy),
-                          .reason = choice->reason,
-                          .times = {.sealed_ns = now_ns}};
-    batch.times.jobs = batch_queue_seal(choice->queue, now_ns, worker->jobs);
-    batch.times.oldest_ns = worker->jobs[0]->submitted_ns;
-    return batch;
+    return container_of(batch->queue, struct batcher_queue, policy);
 }
 
-static void observe(struct worker *worker, const struct batch *batch)
+static void observe(struct worker *worker, const struct batch_run *batch, uint64_t finished_ns)
 {
     const struct batcher_config *config = &worker->batcher->config;
-    const struct batch_times *times = &batch->times;
+    const struct batch_load *load = &batch->load;
     if (config->observe == NULL)
         return;
-    struct batcher_batch_info info = {.worker = worker->index,
-                                      .reason = batch->reason,
-                                      .jobs = times->jobs,
-                                      .rows = worker->jobs[0]->batch_rows,
-                                      .wait_ns_max = times->sealed_ns > times->oldest_ns
-                                                         ? times->sealed_ns - times->oldest_ns
-                                                         : 0,
-                                      .run_ns = times->finished_ns - times->sealed_ns,
-                                      .finished_ns = times->finished_ns,
-                                      .items = worker->jobs};
-    for (size_t i = 0; i < times->jobs; i++)
+    struct batcher_batch_info info = {
+        .worker = worker->index,
+        .reason = batch->reason,
+        .jobs = load->jobs,
+        .rows = load->rows,
+        .work = load->work,
+        .wait_ns_max = batch->sealed_ns > load->oldest_ns ? batch->sealed_ns - load->oldest_ns : 0,
+        .predicted_ns = batch->predicted_ns,
+        .run_ns = finished_ns - batch->sealed_ns,
+        .finished_ns = finished_ns,
+        .items = worker->jobs};
+    for (size_t i = 0; i < load->jobs; i++)
         info.failed += worker->jobs[i]->status == BATCHER_FAILED;
-    config->observe(config->ctx, batch->queue->ctx, &info);
+    config->observe(config->ctx, queue_of(batch)->ctx, &info);
 }
 
-static void hand_back(struct worker *worker, const struct batch *batch)
+static void hand_back(struct worker *worker, const struct batch_run *batch)
 {
     const struct batcher_config *config = &worker->batcher->config;
     struct batcher_job *list = NULL;
-    for (size_t i = batch->times.jobs; i-- > 0;) {
+    for (size_t i = batch->load.jobs; i-- > 0;) {
         worker->jobs[i]->next = list;
         list = worker->jobs[i];
     }
     config->done(config->ctx, list);
 }
 
-static void run(struct worker *worker, struct batch *batch)
+/* Returns when it had run. */
+static uint64_t run(struct worker *worker, const struct batch_run *batch)
 {
     const struct batcher_config *config = &worker->batcher->config;
-    config->run(config->ctx, batch->queue->ctx, worker->index, worker->jobs, batch->times.jobs);
-    batch->times.finished_ns = batcher_now_ns();
-    for (size_t i = 0; i < batch->times.jobs; i++)
-        worker->jobs[i]->finished_ns = batch->times.finished_ns;
-    observe(worker, batch);
+    config->run(config->ctx, queue_of(batch)->ctx, worker->index, worker->jobs, batch->load.jobs);
+    const uint64_t finished_ns = batcher_now_ns();
+    for (size_t i = 0; i < batch->load.jobs; i++)
+        worker->jobs[i]->finished_ns = finished_ns;
+    observe(worker, batch, finished_ns);
     hand_back(worker, batch);
+    return finished_ns;
 }
 
 /* --- Threads. */
 
 static bool queued_locked(const struct batcher *b)
 {
-    for (size_t i = 0; i < b->queues_count; i++)
+    for (size_t i = 0; i < b->policy.count; i++)
         if (b->queues[i]->jobs > 0)
             return true;
     return false;
@@ -252,8 +242,7 @@ static bool work_locked(struct worker *worker)
     const uint64_t now_ns = batcher_now_ns();
     b->seen_ns = now_ns;
     struct batcher_job *expired = expire_locked(b, now_ns);
-    const struct batch_choice choice =
-        batch_policy_choose(b->queues, b->queues_count, b->hurrying, now_ns);
+    const struct batch_choice choice = batch_policy_choose(&b->policy, now_ns);
 
     if (choice.queue == NULL && expired == NULL) {
         if (b->workers_stopping && !queued_locked(b))
@@ -262,20 +251,19 @@ static bool work_locked(struct worker *worker)
         return true;
     }
 
-    struct batch batch = {.queue = NULL};
+    struct batch_run batch = {.queue = NULL};
     struct worker *roused = NULL;
     if (choice.queue != NULL) {
-        batch = seal_locked(worker, &choice, now_ns);
+        batch = batch_policy_seal(&b->policy, &choice, worker->index, now_ns, worker->jobs);
         roused = rouse_worker_locked(b, now_ns);
     }
     unlock_and_signal(b, roused);
     if (expired != NULL)
         b->config.done(b->config.ctx, expired);
-    if (batch.queue != NULL)
-        run(worker, &batch);
+    const uint64_t finished_ns = batch.queue != NULL ? run(worker, &batch) : 0;
     pthread_mutex_lock(&b->lock);
     if (batch.queue != NULL)
-        batch_queue_finish(&batch.queue->policy, &batch.times);
+        batch_policy_finish(&b->policy, worker->index, finished_ns);
     return true;
 }
 
@@ -306,7 +294,7 @@ bool rouse_keeper_locked(struct batcher *b)
 static uint64_t earliest_deadline_locked(const struct batcher *b)
 {
     uint64_t earliest_ns = UINT64_MAX;
-    for (size_t i = 0; i < b->queues_count; i++) {
+    for (size_t i = 0; i < b->policy.count; i++) {
         const uint64_t deadline_ns = batch_queue_deadline_ns(b->queues[i]);
         if (deadline_ns != 0 && deadline_ns < earliest_ns)
             earliest_ns = deadline_ns;

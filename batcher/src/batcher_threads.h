@@ -15,6 +15,7 @@ struct batcher_queue {
     struct batch_queue policy; /* under the batcher's lock */
     const char *name;
     void *ctx;
+    struct job_lane lanes[]; /* policy's */
 };
 
 struct worker {
@@ -31,8 +32,7 @@ struct batcher {
     struct batcher_config config; /* does not change */
 
     pthread_mutex_t lock; /* guards everything up to the blank line */
-    struct batch_queue **queues;
-    size_t queues_count;
+    struct batch_policy policy;
     uint64_t seen_ns;         /* the latest time that anybody told us */
     struct worker *leader;    /* the one sleeper that has a timeout, for the next linger to end */
     uint64_t leader_at_ns;    /* when it will look by itself */
@@ -40,11 +40,12 @@ struct batcher {
     unsigned waking;          /* called back, but not yet awake */
     uint64_t keeper_at_ns;    /* when the keeper has to look; not after any deadline that waits */
     bool keeper_late;         /* that was moved forward, and nobody told the keeper yet */
-    bool hurrying;            /* no linger any more */
     bool refusing;            /* no new jobs */
     bool workers_stopping;    /* workers leave when nothing is queued */
     bool keeper_stopping;
 
+    struct batch_queue **queues; /* policy's, and */
+    struct batch_run *runs;      /* these too */
     struct worker *workers;
     unsigned workers_started;
     struct batcher_job **jobs; /* the workers' arrays, in one piece */

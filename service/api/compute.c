@@ -367,6 +367,7 @@ static enum batcher_status create_batcher(struct compute *c)
                                     .queues_max = c->queues_count,
                                     .batch_jobs_max = largest_batch(c),
                                     .thread_stack_bytes = WORKER_STACK_BYTES,
+                                    .shares = batcher_shares_default(),
                                     .ctx = c,
                                     .run = run,
                                     .done = done,

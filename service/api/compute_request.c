@@ -54,6 +54,8 @@ static void answer_refused(struct api_loop *loop, struct http_exchange *ex, cons
     const struct compute_queue *queue = job->queue;
     switch (status) {
     case BATCHER_FULL:
+    case BATCHER_TENANT_FULL:
+    case BATCHER_OVERLOADED:
         count_rejection(loop, queue, METRICS_REJECTION_QUEUE_FULL);
         http_answer_header(ex, "Retry-After: %u", retry_after_s(loop->api, queue));
         exchange_fail(loop, ex, API_OVERLOADED, "the queue of %s is full", queue->name);

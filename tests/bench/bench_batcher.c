@@ -122,6 +122,7 @@ int main(void)
 {
     struct bench bench = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     const struct batcher_config config = {.workers = 1,
+                                          .shares = batcher_shares_default(),
                                           .queues_max = 1,
                                           .batch_jobs_max = 64,
                                           .ctx = &bench,

@@ -1,4 +1,4 @@
-/* The policy's rules one by one, with a fake clock. */
+/* Which queue a free worker serves, and who is refused because of the time, with a fake clock. */
 #include "batch_policy.h"
 
 #include <setjmp.h>
@@ -9,480 +9,67 @@
 #include <cmocka.h>
 
 #define MS UINT64_C(1000000)
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-    JOBS_MAX = 16
+    JOBS_MAX = 16,
+    QUEUES_MAX = 4,
+    WORKERS_MAX = 4
 };
 
 static const struct batcher_queue_limits roomy = {.batch_rows_max = 8,
-                                                  .queue_rows_max = 100,
+                                                  .queue_rows_max = 1000,
                                                   .queue_bytes_max = 10000,
                                                   .inflight_batches_max = 4,
                                                   .delay_ns_max = 0};
 
-static struct batch_queue queue_with(struct batcher_queue_limits limits)
+/* A policy over a few queues, and its memory. */
+struct rig {
+    struct batch_policy policy;
+    struct batch_queue *pointers[QUEUES_MAX];
+    struct batch_run runs[WORKERS_MAX];
+    struct batch_queue queues[QUEUES_MAX];
+    struct job_lane lanes[QUEUES_MAX][BATCHER_CLASS_COUNT];
+};
+
+static void rig_init(struct rig *rig, unsigned workers)
 {
-    struct batch_queue queue;
-    batch_queue_init(&queue, &limits, JOBS_MAX);
-    return queue;
+    memset(rig, 0, sizeof(*rig));
+    batch_policy_init(&rig->policy, rig->pointers, rig->runs, workers);
+}
+
+static struct batch_queue *add_queue(struct rig *rig, struct batcher_queue_limits limits)
+{
+    const size_t at = rig->policy.count;
+    const struct batch_queue_setup setup = {.limits = limits,
+                                            .shares = batcher_shares_default(),
+                                            .batch_jobs_max = JOBS_MAX,
+                                            .workers = rig->policy.workers,
+                                            .lanes = rig->lanes[at]};
+    batch_queue_init(&rig->queues[at], &setup);
+    batch_policy_add(&rig->policy, &rig->queues[at]);
+    return &rig->queues[at];
 }
 
 static struct batcher_job job_of(size_t rows, uint64_t deadline_ns)
 {
-    return (struct batcher_job){.rows = rows, .bytes = rows * 10, .deadline_ns = deadline_ns};
+    return (struct batcher_job){.rows = rows, .bytes = 1, .deadline_ns = deadline_ns};
 }
 
-static void admit(struct batch_queue *queue, struct batcher_job *job, uint64_t now_ns)
+static void admit(struct rig *rig, struct batch_queue *queue, struct batcher_job *job,
+                  uint64_t now_ns)
 {
-    assert_int_equal(batch_queue_admit(queue, job, now_ns), BATCHER_OK);
+    const enum batcher_status st = batch_policy_admit(&rig->policy, queue, job, now_ns);
+    assert_string_equal(batcher_status_str(st), batcher_status_str(BATCHER_OK));
 }
 
-static void assert_reason(struct batch_due due, enum batcher_reason reason)
+/* A batch that took what it was expected to take: 1 ms, and 1 ms for each unit. */
+static void learn(struct batch_queue *queue)
 {
-    assert_true(due.ready);
-    assert_string_equal(batcher_reason_str(due.reason), batcher_reason_str(reason));
-}
-
-static void assert_waits(struct batch_due due, uint64_t until_ns)
-{
-    assert_false(due.ready);
-    assert_int_equal(due.at_ns, until_ns);
-}
-
-/* --- Admission. */
-
-static void every_refusal_has_its_own_status(void **state)
-{
-    (void)state;
-    const struct {
-        const char *what;
-        struct batcher_job job;
-        enum batcher_status expected;
-    } cases[] = {
-        {"fits exactly", {.rows = 4, .bytes = 50}, BATCHER_OK},
-        {"more rows than the queue", {.rows = 11, .bytes = 1}, BATCHER_TOO_LARGE},
-        {"more bytes than the queue", {.rows = 1, .bytes = 101}, BATCHER_TOO_LARGE},
-        {"one row too many", {.rows = 5, .bytes = 1}, BATCHER_FULL},
-        {"one byte too many", {.rows = 1, .bytes = 51}, BATCHER_FULL},
-        {"deadline passed", {.rows = 1, .deadline_ns = 99}, BATCHER_EXPIRED},
-        {"deadline is now", {.rows = 1, .deadline_ns = 100}, BATCHER_EXPIRED},
-        {"deadline is next", {.rows = 1, .deadline_ns = 101}, BATCHER_OK},
-        {"late and no room: late", {.rows = 5, .deadline_ns = 99}, BATCHER_EXPIRED},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct batcher_queue_limits limits = roomy;
-        limits.queue_rows_max = 10;
-        limits.queue_bytes_max = 100;
-        struct batch_queue queue = queue_with(limits);
-        struct batcher_job first = {.rows = 6, .bytes = 50};
-        admit(&queue, &first, 1);
-
-        struct batcher_job job = cases[i].job;
-        const enum batcher_status st = batch_queue_admit(&queue, &job, 100);
-        if (st != cases[i].expected)
-            fail_msg("%s: %s, expected %s", cases[i].what, batcher_status_str(st),
-                     batcher_status_str(cases[i].expected));
-        if (st != BATCHER_OK)
-            assert_memory_equal(&job, &cases[i].job, sizeof(job));
-        assert_int_equal(queue.jobs, st == BATCHER_OK ? 2 : 1);
+    for (int i = 0; i < 100; i++) {
+        batch_queue_learn_cost(queue, 1, 2 * MS);
+        batch_queue_learn_cost(queue, 8, 9 * MS);
     }
-}
-
-static void job_larger_than_a_batch_goes_alone(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    struct batcher_job small = job_of(1, 0);
-    struct batcher_job large = job_of(roomy.batch_rows_max + 1, 0);
-    struct batcher_job last = job_of(1, 0);
-    admit(&queue, &small, 1);
-    admit(&queue, &large, 1);
-    admit(&queue, &last, 1);
-
-    struct batcher_job *batch[JOBS_MAX];
-    assert_int_equal(batch_queue_seal(&queue, 2, batch), 1);
-    assert_ptr_equal(batch[0], &small);
-    assert_int_equal(batch_queue_seal(&queue, 2, batch), 1);
-    assert_ptr_equal(batch[0], &large);
-    assert_int_equal(large.batch_rows, roomy.batch_rows_max + 1);
-    assert_int_equal(batch_queue_seal(&queue, 2, batch), 1);
-    assert_ptr_equal(batch[0], &last);
-}
-
-static void lowered_limits_refuse_the_next_job_and_keep_those_that_wait(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    struct batcher_job jobs[4];
-    for (size_t i = 0; i < 3; i++) {
-        jobs[i] = job_of(6, 0);
-        admit(&queue, &jobs[i], 1);
-    }
-    queue.limits.queue_rows_max = 4;
-    queue.limits.batch_rows_max = 4;
-    jobs[3] = job_of(1, 0);
-    assert_int_equal(batch_queue_admit(&queue, &jobs[3], 2), BATCHER_FULL);
-
-    /* Each is larger than a batch may be now, and goes alone. */
-    struct batcher_job *batch[JOBS_MAX];
-    for (size_t i = 0; i < 3; i++) {
-        assert_reason(batch_queue_due(&queue, false, 3), BATCHER_REASON_SIZE);
-        assert_int_equal(batch_queue_seal(&queue, 3, batch), 1);
-        assert_ptr_equal(batch[0], &jobs[i]);
-    }
-    assert_int_equal(queue.rows, 0);
-}
-
-static void counts_follow_jobs_in_and_out(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    struct batcher_job jobs[3] = {job_of(1, 0), job_of(2, 50), job_of(3, 40)};
-    for (size_t i = 0; i < 3; i++)
-        admit(&queue, &jobs[i], 10 + i);
-    assert_int_equal(queue.jobs, 3);
-    assert_int_equal(queue.rows, 6);
-    assert_int_equal(queue.bytes, 60);
-    assert_int_equal(batch_queue_deadline_ns(&queue), 40);
-
-    batch_queue_remove(&queue, &jobs[2]);
-    assert_int_equal(jobs[2]._state, BATCH_JOB_IDLE);
-    assert_int_equal(batch_queue_deadline_ns(&queue), 50);
-    batch_queue_remove(&queue, &jobs[0]);
-    assert_ptr_equal(queue.oldest, &jobs[1]);
-    assert_ptr_equal(queue.newest, &jobs[1]);
-    batch_queue_remove(&queue, &jobs[1]);
-    assert_null(queue.oldest);
-    assert_null(queue.newest);
-    assert_int_equal(queue.rows, 0);
-    assert_int_equal(queue.bytes, 0);
-    assert_int_equal(batch_queue_deadline_ns(&queue), 0);
-    admit(&queue, &jobs[1], 20); /* a removed job may come back */
-    assert_int_equal(queue.jobs, 1);
-}
-
-/* --- When a batch leaves. */
-
-static void waiting_job_goes_at_once_when_there_is_no_delay(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    assert_waits(batch_queue_due(&queue, false, 5), 0);
-    struct batcher_job job = job_of(1, 0);
-    admit(&queue, &job, 5);
-    assert_reason(batch_queue_due(&queue, false, 5), BATCHER_REASON_IDLE);
-}
-
-static void partial_batch_goes_when_the_oldest_job_has_waited(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 2 * MS;
-    struct batch_queue queue = queue_with(limits);
-    struct batcher_job jobs[2] = {job_of(1, 0), job_of(1, 0)};
-    admit(&queue, &jobs[0], 10 * MS);
-    admit(&queue, &jobs[1], 11 * MS);
-    assert_waits(batch_queue_due(&queue, false, 11 * MS), 12 * MS);
-    assert_waits(batch_queue_due(&queue, false, 12 * MS - 1), 12 * MS);
-    assert_reason(batch_queue_due(&queue, false, 12 * MS), BATCHER_REASON_TIMEOUT);
-
-    batch_queue_remove(&queue, &jobs[0]);
-    assert_waits(batch_queue_due(&queue, false, 12 * MS), 13 * MS);
-}
-
-static void an_endless_delay_does_not_wrap_around(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = UINT64_MAX;
-    struct batch_queue queue = queue_with(limits);
-    struct batcher_job job = job_of(1, 0);
-    admit(&queue, &job, 10 * MS);
-    assert_waits(batch_queue_due(&queue, false, 11 * MS), UINT64_MAX);
-}
-
-static void full_batch_does_not_linger(void **state)
-{
-    (void)state;
-    const struct {
-        const char *what;
-        size_t count;
-        size_t rows;
-        bool full;
-    } cases[] = {
-        {"one row short", 7, 1, false},
-        {"all rows", 8, 1, true},
-        {"next does not fit", 2, 5, true},
-        {"one large job", 1, 8, true},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct batcher_queue_limits limits = roomy;
-        limits.delay_ns_max = 5 * MS;
-        struct batch_queue queue = queue_with(limits);
-        struct batcher_job jobs[8];
-        for (size_t n = 0; n < cases[i].count; n++) {
-            jobs[n] = job_of(cases[i].rows, 0);
-            admit(&queue, &jobs[n], 1 * MS);
-        }
-        const struct batch_due due = batch_queue_due(&queue, false, 1 * MS);
-        if (due.ready != cases[i].full)
-            fail_msg("%s: ready=%d, expected %d", cases[i].what, due.ready, cases[i].full);
-        if (due.ready)
-            assert_reason(due, BATCHER_REASON_SIZE);
-    }
-}
-
-static void batch_is_full_when_its_array_is(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 5 * MS;
-    limits.batch_rows_max = 64;
-    struct batch_queue queue = queue_with(limits);
-    struct batcher_job jobs[JOBS_MAX + 1];
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        assert_false(batch_queue_due(&queue, false, 1 * MS).ready);
-        jobs[i] = job_of(1, 0);
-        admit(&queue, &jobs[i], 1 * MS);
-    }
-    assert_reason(batch_queue_due(&queue, false, 1 * MS), BATCHER_REASON_SIZE);
-    jobs[JOBS_MAX] = job_of(1, 0);
-    admit(&queue, &jobs[JOBS_MAX], 1 * MS);
-    struct batcher_job *batch[JOBS_MAX];
-    assert_int_equal(batch_queue_seal(&queue, 1 * MS, batch), JOBS_MAX);
-    assert_int_equal(queue.jobs, 1);
-}
-
-static void linger_ends_early_enough_for_the_earliest_deadline(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
-    struct batch_queue queue = queue_with(limits);
-    queue.run_ns_expected = 3 * MS;
-    struct batcher_job jobs[2] = {job_of(1, 100 * MS), job_of(1, 15 * MS)};
-    admit(&queue, &jobs[0], 1 * MS);
-    assert_waits(batch_queue_due(&queue, false, 1 * MS), 21 * MS);
-    admit(&queue, &jobs[1], 2 * MS);
-
-    const struct batch_due due = batch_queue_due(&queue, false, 2 * MS);
-    assert_false(due.ready);
-    assert_in_range(due.at_ns, 11 * MS, 12 * MS); /* 15 - 3, and a reserve below 1 ms */
-    assert_false(batch_queue_due(&queue, false, due.at_ns - 1).ready);
-    assert_reason(batch_queue_due(&queue, false, due.at_ns), BATCHER_REASON_DEADLINE);
-
-    batch_queue_remove(&queue, &jobs[1]);
-    assert_waits(batch_queue_due(&queue, false, due.at_ns), 21 * MS);
-}
-
-static void deadline_too_near_for_any_linger_goes_at_once(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
-    struct batch_queue queue = queue_with(limits);
-    struct batcher_job job = job_of(1, 1);
-    admit(&queue, &job, 0);
-    assert_reason(batch_queue_due(&queue, false, 0), BATCHER_REASON_DEADLINE);
-}
-
-static void reserve_follows_what_batches_took(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    assert_true(queue.run_ns_expected > 0); /* sane before the first batch */
-    uint64_t now_ns = 1;
-    for (int i = 0; i < 20; i++) {
-        struct batcher_job *batch[JOBS_MAX];
-        struct batcher_job job = job_of(1, 0);
-        admit(&queue, &job, now_ns);
-        assert_int_equal(batch_queue_seal(&queue, now_ns, batch), 1);
-        const struct batch_times times = {
-            .jobs = 1, .oldest_ns = now_ns, .sealed_ns = now_ns, .finished_ns = now_ns + 40 * MS};
-        batch_queue_finish(&queue, &times);
-        now_ns += 40 * MS;
-    }
-    assert_in_range(queue.run_ns_expected, 39 * MS, 40 * MS);
-}
-
-static void drain_sends_what_lingers(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
-    struct batch_queue queue = queue_with(limits);
-    struct batcher_job job = job_of(1, 0);
-    assert_false(batch_queue_due(&queue, true, 1).ready);
-    admit(&queue, &job, 1);
-    assert_false(batch_queue_due(&queue, false, 1).ready);
-    assert_reason(batch_queue_due(&queue, true, 1), BATCHER_REASON_DRAIN);
-}
-
-static void queue_with_all_batches_in_flight_waits_for_one_to_finish(void **state)
-{
-    (void)state;
-    struct batcher_queue_limits limits = roomy;
-    limits.inflight_batches_max = 1;
-    limits.batch_rows_max = 1;
-    struct batch_queue queue = queue_with(limits);
-    struct batcher_job jobs[2] = {job_of(1, 0), job_of(1, 0)};
-    admit(&queue, &jobs[0], 1);
-    admit(&queue, &jobs[1], 1);
-    struct batcher_job *batch[JOBS_MAX];
-    assert_int_equal(batch_queue_seal(&queue, 2, batch), 1);
-    assert_int_equal(queue.inflight_batches, 1);
-    assert_waits(batch_queue_due(&queue, false, 3), 0);
-    assert_waits(batch_queue_due(&queue, true, 3), 0);
-    batch_queue_finish(&queue, &(struct batch_times){.jobs = 1, .sealed_ns = 2, .finished_ns = 4});
-    assert_reason(batch_queue_due(&queue, false, 4), BATCHER_REASON_SIZE);
-}
-
-/* --- Sealing. */
-
-static void sealing_takes_jobs_in_order_while_their_rows_fit(void **state)
-{
-    (void)state;
-    const struct {
-        const char *what;
-        size_t rows[6]; /* 0 ends */
-        size_t jobs;
-        size_t batch_rows;
-    } cases[] = {
-        {"one", {3}, 1, 3},
-        {"exactly full", {3, 3, 2}, 3, 8},
-        {"the next does not fit", {3, 3, 3}, 2, 6},
-        {"nobody overtakes one that does not fit", {5, 6, 1, 1}, 1, 5},
-        {"a full one alone", {8, 1}, 1, 8},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct batch_queue queue = queue_with(roomy);
-        struct batcher_job jobs[6];
-        for (size_t n = 0; n < 6 && cases[i].rows[n] != 0; n++) {
-            jobs[n] = job_of(cases[i].rows[n], 0);
-            admit(&queue, &jobs[n], 1);
-        }
-        struct batcher_job *batch[JOBS_MAX];
-        const size_t count = batch_queue_seal(&queue, 9, batch);
-        if (count != cases[i].jobs)
-            fail_msg("%s: %zu jobs, expected %zu", cases[i].what, count, cases[i].jobs);
-        for (size_t n = 0; n < count; n++) {
-            assert_ptr_equal(batch[n], &jobs[n]);
-            assert_int_equal(batch[n]->_state, BATCH_JOB_RUNNING);
-            assert_int_equal(batch[n]->sealed_ns, 9);
-            assert_int_equal(batch[n]->batch_jobs, count);
-            assert_int_equal(batch[n]->batch_rows, cases[i].batch_rows);
-        }
-    }
-}
-
-static void sealing_an_empty_queue_counts_no_batch(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    struct batcher_job *batch[JOBS_MAX];
-    assert_int_equal(batch_queue_seal(&queue, 1, batch), 0);
-    assert_int_equal(queue.inflight_batches, 0);
-}
-
-/* --- Deadlines. */
-
-static void job_expires_at_its_deadline_and_not_before(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    struct batcher_job jobs[4] = {job_of(1, 30), job_of(1, 0), job_of(1, 20), job_of(1, 31)};
-    for (size_t i = 0; i < 4; i++)
-        admit(&queue, &jobs[i], 10);
-    assert_null(batch_queue_expire(&queue, 19));
-
-    struct batcher_job *list = batch_queue_expire(&queue, 30);
-    assert_ptr_equal(list, &jobs[2]); /* earliest first */
-    assert_ptr_equal(list->next, &jobs[0]);
-    assert_null(list->next->next);
-    assert_int_equal(list->status, BATCHER_EXPIRED);
-    assert_int_equal(list->finished_ns, 30);
-    assert_int_equal(list->sealed_ns, 0);
-    assert_int_equal(batch_queue_deadline_ns(&queue), 31);
-    assert_ptr_equal(queue.oldest, &jobs[1]);
-    assert_ptr_equal(queue.newest, &jobs[3]);
-}
-
-static void abandon_gives_up_all_in_order(void **state)
-{
-    (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    struct batcher_job jobs[3] = {job_of(1, 30), job_of(1, 0), job_of(1, 20)};
-    for (size_t i = 0; i < 3; i++)
-        admit(&queue, &jobs[i], 10);
-    const struct batcher_job *job = batch_queue_abandon(&queue, 15);
-    for (size_t i = 0; i < 3; i++, job = job->next) {
-        assert_ptr_equal(job, &jobs[i]);
-        assert_int_equal(job->status, BATCHER_STOPPING);
-        assert_int_equal(job->finished_ns, 15);
-    }
-    assert_null(job);
-    assert_int_equal(queue.jobs, 0);
-    assert_int_equal(batch_queue_deadline_ns(&queue), 0);
-    assert_null(batch_queue_abandon(&queue, 16));
-}
-
-static uint64_t random_next(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
-/* The oracle: a plain minimum over an array. */
-static uint64_t earliest_of(const struct batcher_job *jobs, const bool *waits, size_t count)
-{
-    uint64_t earliest_ns = 0;
-    for (size_t i = 0; i < count; i++)
-        if (waits[i] && jobs[i].deadline_ns != 0 &&
-            (earliest_ns == 0 || jobs[i].deadline_ns < earliest_ns))
-            earliest_ns = jobs[i].deadline_ns;
-    return earliest_ns;
-}
-
-static void earliest_deadline_is_known_through_random_arrivals_and_removals(void **state)
-{
-    (void)state;
-    enum {
-        JOBS = 3000,
-        REMOVED = 2000
-    };
-    static struct batcher_job jobs[JOBS];
-    static bool waits[JOBS];
-    struct batcher_queue_limits limits = roomy;
-    limits.queue_rows_max = limits.queue_bytes_max = SIZE_MAX;
-    struct batch_queue queue = queue_with(limits);
-    uint64_t seed = 88172645463325252U;
-    memset(jobs, 0, sizeof(jobs));
-    memset(waits, 0, sizeof(waits));
-    for (size_t i = 0; i < JOBS; i++) {
-        /* Few distinct deadlines, so that many are equal; one in eight has none. */
-        const uint64_t random = random_next(&seed);
-        jobs[i] = job_of(1, random % 8 == 0 ? 0 : 100 + random / 8 % 1000);
-        admit(&queue, &jobs[i], 1);
-        waits[i] = true;
-    }
-    for (size_t i = 0; i < REMOVED; i++) {
-        const size_t gone = random_next(&seed) % JOBS;
-        if (waits[gone])
-            batch_queue_remove(&queue, &jobs[gone]);
-        waits[gone] = false;
-        assert_int_equal(batch_queue_deadline_ns(&queue), earliest_of(jobs, waits, JOBS));
-    }
-    const struct batcher_job *job = batch_queue_expire(&queue, UINT64_MAX);
-    while (job != NULL) {
-        assert_int_equal(job->deadline_ns, earliest_of(jobs, waits, JOBS));
-        waits[job - jobs] = false;
-        job = job->next;
-    }
-    assert_int_equal(earliest_of(jobs, waits, JOBS), 0);
-    assert_int_equal(batch_queue_deadline_ns(&queue), 0);
+    assert_true(cost_model_is_sure(&queue->cost));
 }
 
 /* --- Among queues. */
@@ -490,24 +77,72 @@ static void earliest_deadline_is_known_through_random_arrivals_and_removals(void
 static void worker_serves_the_queue_whose_oldest_job_waited_longest(void **state)
 {
     (void)state;
-    struct batch_queue a = queue_with(roomy);
-    struct batch_queue b = queue_with(roomy);
-    struct batch_queue *queues[] = {&a, &b};
-    assert_null(batch_policy_choose(queues, 2, false, 1).queue);
+    struct rig rig;
+    rig_init(&rig, 2);
+    struct batch_queue *a = add_queue(&rig, roomy);
+    struct batch_queue *b = add_queue(&rig, roomy);
+    assert_null(batch_policy_choose(&rig.policy, 1).queue);
 
     struct batcher_job jobs[3] = {job_of(1, 0), job_of(8, 0), job_of(1, 0)};
-    admit(&b, &jobs[0], 10);
-    admit(&a, &jobs[1], 11);
-    admit(&b, &jobs[2], 12);
-    struct batch_choice choice = batch_policy_choose(queues, 2, false, 20);
-    assert_ptr_equal(choice.queue, &b);
+    admit(&rig, b, &jobs[0], 10);
+    admit(&rig, a, &jobs[1], 11);
+    admit(&rig, b, &jobs[2], 12);
+    struct batch_choice choice = batch_policy_choose(&rig.policy, 20);
+    assert_ptr_equal(choice.queue, b);
     assert_int_equal(choice.reason, BATCHER_REASON_IDLE);
     assert_int_equal(choice.batches, 2);
     struct batcher_job *batch[JOBS_MAX];
-    assert_int_equal(batch_queue_seal(&b, 20, batch), 2);
-    choice = batch_policy_choose(queues, 2, false, 20);
-    assert_ptr_equal(choice.queue, &a);
+    assert_int_equal(batch_policy_seal(&rig.policy, &choice, 0, 20, batch).load.jobs, 2);
+    choice = batch_policy_choose(&rig.policy, 20);
+    assert_ptr_equal(choice.queue, a);
     assert_int_equal(choice.reason, BATCHER_REASON_SIZE);
+}
+
+static void urgent_queue_goes_before_an_older_one(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *old = add_queue(&rig, roomy);
+    struct batch_queue *urgent = add_queue(&rig, roomy);
+    struct batch_queue *interactive = add_queue(&rig, roomy);
+    struct batcher_job jobs[3] = {job_of(1, 0), job_of(1, 100 * MS), job_of(1, 0)};
+    jobs[0].class = jobs[1].class = BATCHER_CLASS_BATCH;
+    admit(&rig, old, &jobs[0], 1 * MS);
+    admit(&rig, urgent, &jobs[1], 2 * MS);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, 3 * MS).queue, urgent);
+    admit(&rig, interactive, &jobs[2], 3 * MS);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, 3 * MS).queue, interactive);
+}
+
+/* One queue's batches take ten times as long as the other's; both always have work. */
+static void busy_queues_get_the_same_time_whatever_their_batches_cost(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queues[2] = {add_queue(&rig, roomy), add_queue(&rig, roomy)};
+    const uint64_t run_ns[2] = {10 * MS, 1 * MS};
+    uint64_t used_ns[2] = {0};
+    uint64_t now_ns = MS;
+    static struct batcher_job jobs[1000][2];
+    for (size_t n = 0; n < 1000; n++) {
+        for (size_t q = 0; q < 2; q++) {
+            jobs[n][q] = job_of(8, 0);
+            if (queues[q]->jobs < 5)
+                admit(&rig, queues[q], &jobs[n][q], now_ns);
+        }
+        struct batcher_job *batch[JOBS_MAX];
+        const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+        (void)batch_policy_seal(&rig.policy, &choice, 0, now_ns, batch);
+        const size_t chosen = choice.queue == queues[1];
+        now_ns += run_ns[chosen];
+        used_ns[chosen] += run_ns[chosen];
+        batch_policy_finish(&rig.policy, 0, now_ns);
+    }
+    const uint64_t apart_ns =
+        used_ns[0] > used_ns[1] ? used_ns[0] - used_ns[1] : used_ns[1] - used_ns[0];
+    assert_in_range(apart_ns, 0, QUEUE_LEAD_NS + 2 * run_ns[0]);
 }
 
 static void choice_tells_when_the_next_linger_ends(void **state)
@@ -517,19 +152,20 @@ static void choice_tells_when_the_next_linger_ends(void **state)
     slow.delay_ns_max = 9 * MS;
     struct batcher_queue_limits quick = roomy;
     quick.delay_ns_max = 2 * MS;
-    struct batch_queue a = queue_with(slow);
-    struct batch_queue b = queue_with(quick);
-    struct batch_queue *queues[] = {&a, &b};
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *a = add_queue(&rig, slow);
+    struct batch_queue *b = add_queue(&rig, quick);
     struct batcher_job jobs[2] = {job_of(1, 0), job_of(1, 0)};
-    admit(&a, &jobs[0], 1 * MS);
-    admit(&b, &jobs[1], 1 * MS);
-    struct batch_choice choice = batch_policy_choose(queues, 2, false, 1 * MS);
+    admit(&rig, a, &jobs[0], 1 * MS);
+    admit(&rig, b, &jobs[1], 1 * MS);
+    struct batch_choice choice = batch_policy_choose(&rig.policy, 1 * MS);
     assert_null(choice.queue);
     assert_int_equal(choice.batches, 0);
     assert_int_equal(choice.at_ns, 3 * MS);
 
-    choice = batch_policy_choose(queues, 2, false, 3 * MS);
-    assert_ptr_equal(choice.queue, &b);
+    choice = batch_policy_choose(&rig.policy, 3 * MS);
+    assert_ptr_equal(choice.queue, b);
     assert_int_equal(choice.at_ns, 10 * MS); /* a still lingers */
 }
 
@@ -539,68 +175,128 @@ static void choice_counts_full_batches_within_the_flight_limit(void **state)
     struct batcher_queue_limits limits = roomy;
     limits.batch_rows_max = 2;
     limits.inflight_batches_max = 3;
-    struct batch_queue queue = queue_with(limits);
-    struct batch_queue *queues[] = {&queue};
+    struct rig rig;
+    rig_init(&rig, 4);
+    struct batch_queue *queue = add_queue(&rig, limits);
     struct batcher_job jobs[5];
     const size_t expected[] = {1, 2, 3};
     for (size_t i = 0; i < 5; i++) {
         jobs[i] = job_of(2, 0);
-        admit(&queue, &jobs[i], 1);
-        assert_int_equal(batch_policy_choose(queues, 1, false, 1).batches, expected[i < 2 ? i : 2]);
+        admit(&rig, queue, &jobs[i], 1);
+        assert_int_equal(batch_policy_choose(&rig.policy, 1).batches, expected[i < 2 ? i : 2]);
     }
 }
 
-static void drain_rate_counts_busy_time_only(void **state)
+/* --- Refused because of the time. */
+
+static void deadline_that_cannot_be_met_is_refused_at_once(void **state)
 {
     (void)state;
-    struct batch_queue queue = queue_with(roomy);
-    assert_true(batch_queue_drain_rate(&queue) <= 0);
-    uint64_t now_ns = 1000 * MS;
-    for (int i = 0; i < 50; i++) {
-        struct batcher_job *batch[JOBS_MAX];
-        struct batcher_job jobs[4];
-        for (size_t n = 0; n < 4; n++) {
-            jobs[n] = job_of(1, 0);
-            admit(&queue, &jobs[n], now_ns);
-        }
-        assert_int_equal(batch_queue_seal(&queue, now_ns, batch), 4);
-        batch_queue_finish(&queue, &(struct batch_times){.jobs = 4,
-                                                         .oldest_ns = now_ns,
-                                                         .sealed_ns = now_ns,
-                                                         .finished_ns = now_ns + 20 * MS});
-        now_ns += 500 * MS; /* idle most of the time */
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    learn(queue);
+    struct batcher_job in_time = job_of(1, 1000 * MS + 4 * MS);
+    struct batcher_job late = job_of(1, 1000 * MS + 1 * MS); /* it alone takes 2 */
+    assert_int_equal(batch_policy_admit(&rig.policy, queue, &late, 1000 * MS), BATCHER_UNMEETABLE);
+    assert_int_equal(late._state, BATCH_JOB_IDLE);
+    admit(&rig, queue, &in_time, 1000 * MS);
+}
+
+static void unsure_model_refuses_nobody(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    batch_queue_learn_cost(queue, 1, 50 * MS);
+    struct batcher_job job = job_of(1, 2 * MS);
+    admit(&rig, queue, &job, 1 * MS);
+}
+
+static void expected_latency_counts_what_runs_and_what_waits(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    learn(queue);
+    static struct batcher_job jobs[24];
+    struct batcher_job newcomer = job_of(1, 0);
+    const uint64_t start_ns = 1000 * MS;
+    uint64_t ns = batch_policy_latency_ns(&rig.policy, queue, &newcomer, start_ns);
+    assert_in_range(ns, 1.8 * MS, 2.2 * MS);
+
+    for (size_t i = 0; i < 24; i++) {
+        jobs[i] = job_of(1, 0);
+        admit(&rig, queue, &jobs[i], start_ns);
     }
-    const double rate = batch_queue_drain_rate(&queue);
-    if (rate < 195 || rate > 205)
-        fail_msg("drain rate %.1f, expected 4 jobs per 20 ms: 200", rate);
+    struct batcher_job *batch[JOBS_MAX];
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, start_ns);
+    (void)batch_policy_seal(&rig.policy, &choice, 0, start_ns, batch);
+    /* 9 ms run since 4, two full batches wait, and then a batch of one. */
+    ns = batch_policy_latency_ns(&rig.policy, queue, &newcomer, start_ns + 4 * MS);
+    assert_in_range(ns, (5 + 18 + 2) * MS * 0.9, (5 + 18 + 2) * MS * 1.1);
+}
+
+static void urgent_job_is_not_refused_for_a_backlog_it_overtakes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    learn(queue);
+    static struct batcher_job patient[200];
+    for (size_t i = 0; i < 200; i++) {
+        patient[i] = job_of(1, 60000 * MS);
+        admit(&rig, queue, &patient[i], 1000 * MS);
+    }
+    struct batcher_job urgent = job_of(1, 1020 * MS);
+    admit(&rig, queue, &urgent, 1000 * MS);
+    struct batcher_job *batch[JOBS_MAX];
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, 1000 * MS);
+    (void)batch_policy_seal(&rig.policy, &choice, 0, 1000 * MS, batch);
+    assert_ptr_equal(batch[0], &urgent);
+}
+
+static void target_bounds_the_queue_for_interactive_jobs_only(void **state)
+{
+    (void)state;
+    struct batcher_queue_limits limits = roomy;
+    limits.target_p99_ns = 100 * MS;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, limits);
+    learn(queue);
+    static struct batcher_job jobs[500];
+    size_t admitted = 0;
+    enum batcher_status st = BATCHER_OK;
+    while (st == BATCHER_OK) {
+        jobs[admitted] = job_of(1, 0);
+        st = batch_policy_admit(&rig.policy, queue, &jobs[admitted], 1000 * MS);
+        admitted += st == BATCHER_OK;
+    }
+    assert_string_equal(batcher_status_str(st), batcher_status_str(BATCHER_OVERLOADED));
+    /* Batches of 8 take 9 ms, and a little less than 100 ms may pass. */
+    assert_in_range(admitted, 60, 88);
+    struct batcher_job batch_job = job_of(1, 0);
+    batch_job.class = BATCHER_CLASS_BATCH;
+    admit(&rig, queue, &batch_job, 1000 * MS);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_refusal_has_its_own_status),
-        cmocka_unit_test(job_larger_than_a_batch_goes_alone),
-        cmocka_unit_test(lowered_limits_refuse_the_next_job_and_keep_those_that_wait),
-        cmocka_unit_test(counts_follow_jobs_in_and_out),
-        cmocka_unit_test(waiting_job_goes_at_once_when_there_is_no_delay),
-        cmocka_unit_test(partial_batch_goes_when_the_oldest_job_has_waited),
-        cmocka_unit_test(an_endless_delay_does_not_wrap_around),
-        cmocka_unit_test(full_batch_does_not_linger),
-        cmocka_unit_test(batch_is_full_when_its_array_is),
-        cmocka_unit_test(linger_ends_early_enough_for_the_earliest_deadline),
-        cmocka_unit_test(deadline_too_near_for_any_linger_goes_at_once),
-        cmocka_unit_test(reserve_follows_what_batches_took),
-        cmocka_unit_test(drain_sends_what_lingers),
-        cmocka_unit_test(queue_with_all_batches_in_flight_waits_for_one_to_finish),
-        cmocka_unit_test(sealing_takes_jobs_in_order_while_their_rows_fit),
-        cmocka_unit_test(sealing_an_empty_queue_counts_no_batch),
-        cmocka_unit_test(job_expires_at_its_deadline_and_not_before),
-        cmocka_unit_test(abandon_gives_up_all_in_order),
-        cmocka_unit_test(earliest_deadline_is_known_through_random_arrivals_and_removals),
         cmocka_unit_test(worker_serves_the_queue_whose_oldest_job_waited_longest),
+        cmocka_unit_test(urgent_queue_goes_before_an_older_one),
+        cmocka_unit_test(busy_queues_get_the_same_time_whatever_their_batches_cost),
         cmocka_unit_test(choice_tells_when_the_next_linger_ends),
         cmocka_unit_test(choice_counts_full_batches_within_the_flight_limit),
-        cmocka_unit_test(drain_rate_counts_busy_time_only),
+        cmocka_unit_test(deadline_that_cannot_be_met_is_refused_at_once),
+        cmocka_unit_test(unsure_model_refuses_nobody),
+        cmocka_unit_test(expected_latency_counts_what_runs_and_what_waits),
+        cmocka_unit_test(urgent_job_is_not_refused_for_a_backlog_it_overtakes),
+        cmocka_unit_test(target_bounds_the_queue_for_interactive_jobs_only),
     };
     return cmocka_run_group_tests_name("batch_policy", tests, NULL, NULL);
 }

@@ -197,6 +197,7 @@ static void rig_start(struct rig *rig, unsigned workers, bool gated,
                                           .queues_max = 4,
                                           .batch_jobs_max = 64,
                                           .thread_stack_bytes = 512 * 1024,
+                                          .shares = batcher_shares_default(),
                                           .ctx = &rig->probe,
                                           .run = probe_run,
                                           .done = probe_done,
@@ -434,9 +435,15 @@ static void refused_job_stays_with_the_caller(void **state)
 static void wrong_configuration_is_refused(void **state)
 {
     (void)state;
-    const struct batcher_config right = {
-        .workers = 1, .queues_max = 1, .batch_jobs_max = 1, .run = probe_run, .done = probe_done};
-    struct batcher_config wrong[7] = {right, right, right, right, right, right, right};
+    const struct batcher_config right = {.workers = 1,
+                                         .queues_max = 1,
+                                         .batch_jobs_max = 1,
+                                         .shares = batcher_shares_default(),
+                                         .run = probe_run,
+                                         .done = probe_done};
+    struct batcher_config wrong[10];
+    for (size_t i = 0; i < 10; i++)
+        wrong[i] = right;
     wrong[0].workers = 0;
     wrong[1].workers = BATCHER_WORKERS_MAX + 1;
     wrong[2].queues_max = 0;
@@ -444,8 +451,11 @@ static void wrong_configuration_is_refused(void **state)
     wrong[4].run = NULL;
     wrong[5].done = NULL;
     wrong[6].thread_stack_bytes = 1;
+    wrong[7].shares.tenants = BATCHER_TENANTS_MAX + 1;
+    wrong[8].shares.tenant_weights[0] = 0;
+    wrong[9].shares.class_weights[BATCHER_CLASS_BATCH] = FAIR_WEIGHT_MAX + 1;
     struct batcher *batcher = NULL;
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < 10; i++)
         assert_int_equal(batcher_create(&wrong[i], &batcher), BATCHER_INVALID);
     struct batcher_config huge = right;
     huge.workers = 2;
