@@ -382,6 +382,10 @@ void config_destroy(struct config *config)
     }
     for (size_t i = 0; i < config->queues_count; i++)
         free(config->queues[i].name);
+    for (size_t i = 0; i < config->tenants_count; i++) {
+        free(config->tenants[i].name);
+        free(config->tenants[i].api_key_file);
+    }
     free(config->admin_token_file);
     free(config->python_baseline);
     free(config->models_dir);

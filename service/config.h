@@ -28,6 +28,7 @@
 enum {
     CONFIG_LISTENERS_MAX = 16,
     CONFIG_QUEUES_MAX = 256,
+    CONFIG_TENANTS_MAX = 63,
     CONFIG_SETTINGS_MAX = 64
 };
 
@@ -70,6 +71,13 @@ struct config_queue {
     struct config_batching batching;
 };
 
+/* "tenants": {"acme": {"weight": 2, "api_key_file": "/run/secrets/acme"}} */
+struct config_tenant {
+    char *name;
+    size_t weight;      /* of its share of a busy queue; 1 */
+    char *api_key_file; /* NULL: whoever says X-Tenant with its name is it */
+};
+
 struct config {
     struct config_listener listen[CONFIG_LISTENERS_MAX]; /* default 127.0.0.1:8001 */
     size_t listen_count;
@@ -100,6 +108,10 @@ struct config {
     struct config_batching batching; /* for every queue that says nothing else */
     struct config_queue queues[CONFIG_QUEUES_MAX];
     size_t queues_count;
+
+    size_t batch_class_percent; /* of a busy queue, for X-Priority: batch; 10 */
+    struct config_tenant tenants[CONFIG_TENANTS_MAX];
+    size_t tenants_count;
 
     bool check_only; /* --check-config */
 

@@ -184,10 +184,10 @@ static bool fail_unknown(struct reader *reader, const char *prefix, const char *
     return config_fail(reader->loader, place, "unknown key; did you mean \"%s\"?", meant.best);
 }
 
-/* --- "queues": {"digits": {"max_batch_rows": 64}} */
+/* --- "queues": {"digits": {"max_batch_rows": 64}}, "tenants": {"acme": {"weight": 2}} */
 
 /* As for models: ^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$ */
-static bool is_queue_name(const char *name)
+static bool is_name(const char *name)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
@@ -227,10 +227,6 @@ static bool add_queue(struct reader *reader, yyjson_val *key, yyjson_val *value,
                       const struct config_place *place)
 {
     struct config *config = reader->loader->config;
-    if (!is_queue_name(yyjson_get_str(key)))
-        return config_fail(reader->loader, place, "no queue can have this name");
-    if (!yyjson_is_obj(value))
-        return config_fail(reader->loader, place, "must be an object");
     if (config->queues_count == CONFIG_QUEUES_MAX)
         return config_fail(reader->loader, place, "more than %d queues", CONFIG_QUEUES_MAX);
     struct config_queue *queue = &config->queues[config->queues_count];
@@ -243,15 +239,73 @@ static bool add_queue(struct reader *reader, yyjson_val *key, yyjson_val *value,
     return read_queue(reader, queue, value, prefix);
 }
 
-static bool read_queues(struct reader *reader, yyjson_val *object)
+static const struct setting *find_tenant_setting(const char *key)
+{
+    const struct setting *setting;
+    for (size_t i = 0; (setting = tenant_setting_at(i)) != NULL; i++)
+        if (strcmp(setting->key, key) == 0)
+            return setting;
+    return NULL;
+}
+
+static bool read_tenant(struct reader *reader, struct config_tenant *tenant, yyjson_val *object,
+                        const char *prefix)
 {
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         char path[PATH_BYTES_MAX];
-        join_path(path, "queues.", yyjson_get_str(key));
+        join_path(path, prefix, yyjson_get_str(key));
         const struct config_place place = place_of(reader, key, path);
-        if (!check_key(reader, object, key, &place) ||
-            !add_queue(reader, key, yyjson_obj_iter_get_val(key), &place))
+        if (!check_key(reader, object, key, &place))
+            return false;
+        const struct setting *setting = find_tenant_setting(yyjson_get_str(key));
+        if (setting == NULL)
+            return config_fail(reader->loader, &place,
+                               "unknown key; a tenant has \"weight\" and \"api_key_file\"");
+        if (!set_value(reader, setting, tenant, yyjson_obj_iter_get_val(key), &place))
+            return false;
+    }
+    return true;
+}
+
+static bool add_tenant(struct reader *reader, yyjson_val *key, yyjson_val *value,
+                       const struct config_place *place)
+{
+    struct config *config = reader->loader->config;
+    if (strcmp(yyjson_get_str(key), "shared") == 0)
+        return config_fail(reader->loader, place, "\"shared\" is whoever is no other tenant");
+    if (config->tenants_count == CONFIG_TENANTS_MAX)
+        return config_fail(reader->loader, place, "more than %d tenants", CONFIG_TENANTS_MAX);
+    struct config_tenant *tenant = &config->tenants[config->tenants_count];
+    *tenant = (struct config_tenant){.name = strdup(yyjson_get_str(key)), .weight = 1};
+    if (tenant->name == NULL)
+        return config_fail(reader->loader, place, "does not fit in memory");
+    config->tenants_count++;
+    char prefix[PATH_BYTES_MAX];
+    join_path(prefix, place->name, ".");
+    return read_tenant(reader, tenant, value, prefix);
+}
+
+typedef bool add_fn(struct reader *reader, yyjson_val *key, yyjson_val *value,
+                    const struct config_place *place);
+
+/* An object of objects, each called by a name of the operator's. */
+static bool read_named(struct reader *reader, yyjson_val *object, const char *prefix, add_fn *add)
+{
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
+        char path[PATH_BYTES_MAX];
+        join_path(path, prefix, yyjson_get_str(key));
+        const struct config_place place = place_of(reader, key, path);
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
+        if (!check_key(reader, object, key, &place))
+            return false;
+        if (!is_name(yyjson_get_str(key)))
+            return config_fail(reader->loader, &place, "no %.*s can have this name",
+                               (int)strcspn(prefix, "s."), prefix);
+        if (!yyjson_is_obj(value))
+            return config_fail(reader->loader, &place, "must be an object");
+        if (!add(reader, key, value, &place))
             return false;
     }
     return true;
@@ -281,17 +335,20 @@ static bool read_root_key(struct reader *reader, yyjson_val *key, yyjson_val *va
                           const struct config_place *place)
 {
     const char *name = yyjson_get_str(key);
-    const bool queues = strcmp(name, "queues") == 0;
+    add_fn *add = strcmp(name, "queues") == 0    ? add_queue
+                  : strcmp(name, "tenants") == 0 ? add_tenant
+                                                 : NULL;
     const struct setting *setting = strchr(name, '.') == NULL ? setting_find("", name) : NULL;
     if (setting != NULL)
         return set_setting(reader, setting, value, place);
-    if (!queues && !setting_is_section(name))
+    if (add == NULL && !setting_is_section(name))
         return fail_unknown(reader, "", name, place);
     if (!yyjson_is_obj(value))
         return config_fail(reader->loader, place, "must be an object");
     char prefix[PATH_BYTES_MAX];
     join_path(prefix, name, ".");
-    return queues ? read_queues(reader, value) : read_section(reader, value, prefix);
+    return add != NULL ? read_named(reader, value, prefix, add)
+                       : read_section(reader, value, prefix);
 }
 
 static bool read_root(struct reader *reader, yyjson_val *root)

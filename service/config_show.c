@@ -226,6 +226,19 @@ static void json_queue(const struct config *config, const struct config_queue *q
     }
 }
 
+static void json_tenant(const struct config_tenant *tenant, struct buffer *out)
+{
+    buffer_append_format(out,
+                         ",\"tenants.%s.weight\":{\"value\":%zu,\"source\":\"file\","
+                         "\"default\":1}",
+                         tenant->name, tenant->weight);
+    if (tenant->api_key_file == NULL)
+        return;
+    buffer_append_format(out, ",\"tenants.%s.api_key_file\":{\"value\":", tenant->name);
+    json_text(tenant->api_key_file, out);
+    buffer_append_str(out, ",\"source\":\"file\",\"default\":null}");
+}
+
 void config_to_json(const struct config *config, struct buffer *out)
 {
     const struct setting *setting;
@@ -239,6 +252,8 @@ void config_to_json(const struct config *config, struct buffer *out)
     }
     for (size_t i = 0; i < config->queues_count; i++)
         json_queue(config, &config->queues[i], out);
+    for (size_t i = 0; i < config->tenants_count; i++)
+        json_tenant(&config->tenants[i], out);
     buffer_append_str(out, "}}");
 }
 
@@ -324,8 +339,9 @@ void config_help(struct buffer *out)
         "environment.\n\n");
     help_keys(out);
     buffer_append_str(
-        out, "\n  queues.NAME.max_batch_rows, ...: any key of batching, for one queue; only in the "
-             "file.\n");
+        out,
+        "\n  queues.NAME.max_batch_rows, ...: any key of batching, for one queue; only in the "
+        "file.\n  tenants.NAME.weight, .api_key_file: who shares the queues; only in the file.\n");
 }
 
 /* --- docs/configuration.md */
@@ -380,6 +396,25 @@ static void markdown_table(struct buffer *out)
             buffer_append_format(out, "\n## %.*s\n\n%s", (int)strcspn(setting->key, "."),
                                  setting->key, head);
         markdown_row(setting, out);
+    }
+}
+
+static void markdown_tenants(struct buffer *out)
+{
+    buffer_append_format(
+        out,
+        "\n## tenants\n\n"
+        "`tenants.NAME` names up to %d who share the queues by weight. A request is a tenant's "
+        "when it\nsays `X-Tenant: NAME`, or, if the tenant has a key, `Authorization: Bearer KEY`. "
+        "All others are\none tenant, `shared`, of weight 1. Only in the file.\n\n"
+        "| key | default | values | what |\n|---|---|---|---|\n",
+        CONFIG_TENANTS_MAX);
+    const struct setting *setting;
+    for (size_t i = 0; (setting = tenant_setting_at(i)) != NULL; i++) {
+        buffer_append_format(out, "| `%s` | %s | ", setting->key,
+                             setting->preset[0] != '\0' ? setting->preset : "none");
+        markdown_range(setting, out);
+        buffer_append_format(out, " | %s |\n", setting->help);
     }
 }
 
@@ -449,4 +484,5 @@ void config_markdown(struct buffer *out)
         "certain. Beyond `int8_max_error` the model is refused. Samples that look like real "
         "requests\n"
         "are worth their file: made-up ones may be far from what a model was trained on.\n");
+    markdown_tenants(out);
 }

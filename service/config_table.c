@@ -150,6 +150,19 @@ static const struct setting settings[] = {
     {.key = "batching.max_delay", .kind = SETTING_DURATION, .offset = AT(batching.delay_ns_max),
      .queue_bit = CONFIG_DELAY, .preset = "0", .min = 0, .max = 10 * NS_PER_S,
      .help = "how long a free worker waits for more rows"},
+
+    {.key = "scheduling.batch_class_percent", .kind = SETTING_COUNT,
+     .offset = AT(batch_class_percent), .preset = "10", .min = 1, .max = 50,
+     .help = "share of a busy queue for X-Priority: batch"},
+};
+
+static const struct setting tenant_settings[] = {
+    {.key = "weight", .kind = SETTING_COUNT, .offset = offsetof(struct config_tenant, weight),
+     .preset = "1", .min = 1, .max = 1000,
+     .help = "its part of a busy queue, next to others' weights"},
+    {.key = "api_key_file", .kind = SETTING_TEXT,
+     .offset = offsetof(struct config_tenant, api_key_file), .preset = "",
+     .help = "holds the key that its requests must carry"},
 };
 /* clang-format on */
 
@@ -173,6 +186,11 @@ const struct setting *setting_find(const char *prefix, const char *key)
             strcmp(settings[i].key + prefix_bytes, key) == 0)
             return &settings[i];
     return NULL;
+}
+
+const struct setting *tenant_setting_at(size_t index)
+{
+    return index < ARRAY_SIZE(tenant_settings) ? &tenant_settings[index] : NULL;
 }
 
 bool setting_is_section(const char *name)

@@ -48,6 +48,8 @@ const struct setting *setting_at(size_t index);
 size_t setting_index(const struct setting *setting);
 /* The setting whose whole key is `prefix` and `key` joined; NULL: none. */
 const struct setting *setting_find(const char *prefix, const char *key);
+/* What can be said of a tenant, at offsets in struct config_tenant; NULL past the end. */
+const struct setting *tenant_setting_at(size_t index);
 /* Whether keys begin with `name` and a dot. */
 bool setting_is_section(const char *name);
 /* "JITNEY_HTTP_BODY_BYTES_MAX" */

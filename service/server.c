@@ -199,21 +199,21 @@ static int bind_listeners(struct server *server, const struct config_listener *l
 static int read_token(struct server *server)
 {
     const char *path = server->config->admin_token_file;
+    if (path == NULL || token_read(path, server->api.admin_token, API_TOKEN_BYTES_MAX) > 0)
+        return 0;
+    log_write(server->log, LOG_ERROR, "cannot read a token from the admin token file",
+              LOG_STR("file", path));
+    return -1;
+}
+
+static int read_tenants(struct server *server)
+{
+    const char *path = tenants_load(&server->api.tenants, server->config);
     if (path == NULL)
         return 0;
-    FILE *file = fopen(path, "re");
-    char *token = server->api.admin_token;
-    bool ok = file != NULL && fgets(token, API_TOKEN_BYTES_MAX, file) != NULL;
-    if (file != NULL)
-        fclose(file);
-    if (ok) {
-        token[strcspn(token, "\r\n")] = '\0';
-        ok = token[0] != '\0';
-    }
-    if (!ok)
-        log_write(server->log, LOG_ERROR, "cannot read a token from the admin token file",
-                  LOG_STR("file", path));
-    return ok ? 0 : -1;
+    log_write(server->log, LOG_ERROR, "cannot read a tenant's key from its file",
+              LOG_STR("file", path));
+    return -1;
 }
 
 static int choose_kernels(struct server *server)
@@ -314,6 +314,7 @@ static int create_compute(struct server *server)
     struct compute_config config = {.config = server->config,
                                     .repository = server->repository,
                                     .kernels = server->kernels,
+                                    .tenants = &server->api.tenants,
                                     .done = api_jobs_done};
     const char *why;
     if (compute_create(&config, &server->compute, &why) == 0) {
@@ -353,6 +354,12 @@ static int create_metrics(struct server *server)
     struct metrics_config config = {.shards = (unsigned)(loops + server->config->workers),
                                     .models = names,
                                     .models_count = count};
+    const struct tenants *tenants = &server->api.tenants;
+    const char *tenant_names[METRICS_TENANTS_MAX];
+    for (unsigned i = 0; i < tenants->count; i++)
+        tenant_names[i] = tenants->of[i].name;
+    config.tenants = tenant_names;
+    config.tenants_count = tenants->count;
     int rc = metrics_create(&config, &server->metrics);
     free(names);
     if (rc != 0) {
@@ -457,7 +464,7 @@ static int start(struct server *server)
     const struct config *config = server->config;
     fit_connections(server);
     init_api(server);
-    if (read_token(server) != 0 ||
+    if (read_token(server) != 0 || read_tenants(server) != 0 ||
         bind_listeners(server, config->listen, config->listen_count, false) != 0 ||
         bind_listeners(server, config->admin_listen, config->admin_listen_count, true) != 0 ||
         choose_kernels(server) != 0 || load_models(server) != 0 || create_compute(server) != 0 ||

@@ -129,8 +129,17 @@ static void collect_queue(struct api *api, struct compute_queue *queue)
     metrics_set(m, METRICS_BATCHER_INFLIGHT_BATCHES_LIMIT, model,
                 (double)stats.limits.inflight_batches_max);
     metrics_set(m, METRICS_BATCHER_MAX_BATCH_SIZE, model, (double)stats.limits.batch_rows_max);
-    metrics_set(m, METRICS_BATCHER_MAX_WAIT_SECONDS, model,
-                (double)stats.limits.delay_ns_max / 1e9);
+    metrics_set(m, METRICS_BATCHER_MAX_WAIT_SECONDS, model, (double)stats.delay_ns / 1e9);
+    metrics_set(m, METRICS_BATCHER_CHOSEN_BATCH_ROWS, model, (double)stats.batch_rows);
+    metrics_set(m, METRICS_BATCHER_TARGET_P99_SECONDS, model,
+                (double)stats.limits.target_p99_ns / 1e9);
+    metrics_set(m, METRICS_BATCHER_COST_FIXED_SECONDS, model, stats.cost_fixed_ns / 1e9);
+    metrics_set(m, METRICS_BATCHER_COST_UNIT_SECONDS, model, stats.cost_unit_ns / 1e9);
+    metrics_set(m, METRICS_BATCHER_COST_ERROR_RATIO, model, stats.cost_error);
+    metrics_set(m, METRICS_BATCHER_COST_IS_SURE, model, stats.cost_is_sure ? 1 : 0);
+    metrics_set(m, METRICS_BATCHER_ARRIVALS_PER_SECOND, model, stats.arrivals_per_s);
+    metrics_set(m, METRICS_BATCHER_DRAINED_PER_SECOND, model,
+                batcher_queue_drain_rate(compute_batcher(api->compute), queue->batcher_queue));
     metrics_set(m, METRICS_BATCHER_LAST_BATCH_TIMESTAMP_SECONDS, model,
                 last_ns != 0 ? wall_clock_s(last_ns) : 0);
 }

@@ -33,6 +33,7 @@
 #include "metrics.h"
 #include "model_repository.h"
 #include "selftest.h"
+#include "tenants.h"
 
 enum {
     API_TOKEN_BYTES_MAX = 256
@@ -46,6 +47,7 @@ struct api {
     struct metrics *metrics;
     struct selftest *selftest;
     struct log *log;
+    struct tenants tenants;
     uint64_t started_ns;
     const char *version;                   /* of jitney */
     char admin_token[API_TOKEN_BYTES_MAX]; /* empty: none is asked for */

@@ -32,6 +32,7 @@
     X(UNSUPPORTED_ENCODING, 415, "unsupported_encoding")     \
     X(EXECUTION_FAILED, 500, "execution_failed")             \
     X(OUT_OF_MEMORY, 503, "out_of_memory")                   \
+    X(TENANT_OVERLOADED, 429, "tenant_overloaded")           \
     X(OVERLOADED, 503, "overloaded")                         \
     X(MODEL_NOT_READY, 503, "model_not_ready")               \
     X(DRAINING, 503, "draining")                             \

@@ -11,6 +11,8 @@
 enum {
     INDICATORS = 3,
     SERIES_AT_ONCE = 64, /* a multiple of the eight that kernels take together */
+    SEED_POINTS = 10000,
+    SEED_ROUNDS = 4,
     WORKER_STACK_BYTES = 512 * 1024
 };
 
@@ -197,8 +199,10 @@ static void count_job(struct metrics_shard *shard, const struct compute_queue *q
 {
     unsigned model = metrics_labels(METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, queue->label, 0, 0);
     unsigned indicator = indicator_of(queue);
-    metrics_observe(shard, METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, model,
-                    job->base.sealed_ns - job->base.submitted_ns);
+    uint64_t wait_ns = job->base.sealed_ns - job->base.submitted_ns;
+    metrics_observe(shard, METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, model, wait_ns);
+    metrics_observe(shard, METRICS_BATCHER_CLASS_WAIT_TIME_SECONDS, job->base.class, wait_ns);
+    metrics_observe(shard, METRICS_BATCHER_TENANT_WAIT_TIME_SECONDS, job->base.tenant, wait_ns);
     metrics_observe(shard, METRICS_COMPUTE_INDICATOR_DATA_POINTS, indicator, points_of(queue, job));
     metrics_add(shard, METRICS_COMPUTE_KERNEL_FLOPS_TOTAL, indicator, flops_of(queue, job));
     metrics_add(shard, METRICS_COMPUTE_KERNEL_BYTES_TOTAL, indicator, bytes_of(queue, job));
@@ -214,6 +218,8 @@ static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info 
     atomic_store_explicit(&queue->last_batch_ns, info->finished_ns, memory_order_relaxed);
     metrics_observe(shard, METRICS_BATCHER_BATCH_SIZE, queue->label, info->jobs);
     metrics_observe(shard, METRICS_BATCHER_INFERENCE_TIME_SECONDS, queue->label, info->run_ns);
+    metrics_observe(shard, METRICS_BATCHER_PREDICTED_TIME_SECONDS, queue->label,
+                    info->predicted_ns);
     metrics_observe(shard, METRICS_COMPUTE_INDICATOR_TIME_SECONDS, indicator_of(queue),
                     info->run_ns);
     metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL,
@@ -361,13 +367,26 @@ static size_t largest_batch(const struct compute *c)
     return rows;
 }
 
+static struct batcher_shares shares_for(const struct compute *c)
+{
+    const struct tenants *tenants = c->config.tenants;
+    unsigned percent = (unsigned)c->config.config->batch_class_percent;
+    struct batcher_shares shares = {
+        .tenants = tenants->count,
+        .class_weights = {
+            [BATCHER_CLASS_INTERACTIVE] = 100 - percent, [BATCHER_CLASS_BATCH] = percent}};
+    for (unsigned i = 0; i < tenants->count; i++)
+        shares.tenant_weights[i] = tenants->of[i].weight;
+    return shares;
+}
+
 static enum batcher_status create_batcher(struct compute *c)
 {
     struct batcher_config config = {.workers = c->workers_count,
                                     .queues_max = c->queues_count,
                                     .batch_jobs_max = largest_batch(c),
                                     .thread_stack_bytes = WORKER_STACK_BYTES,
-                                    .shares = batcher_shares_default(),
+                                    .shares = shares_for(c),
                                     .ctx = c,
                                     .run = run,
                                     .done = done,
@@ -376,10 +395,60 @@ static enum batcher_status create_batcher(struct compute *c)
     for (size_t i = 0; i < c->queues_count && status == BATCHER_OK; i++) {
         struct compute_queue *queue = &c->queues[i];
         struct batcher_queue_config queue_config = {
-            .name = queue->name, .ctx = queue, .limits = queue->limits};
+            .name = queue->name,
+            .ctx = queue,
+            .limits = queue->limits,
+            .full_work = queue->kind == COMPUTE_PREDICT ? 0 : SEED_POINTS};
         status = batcher_add_queue(c->batcher, &queue_config, &queue->batcher_queue);
     }
     return status;
+}
+
+/* --- what batches cost, before the first one */
+
+static void seed_model_cost(struct compute *c, const struct compute_queue *queue, size_t rows)
+{
+    float *in = c->workers[0].memory;
+    float *out = in + rows * model_input_size(queue->model);
+    uint64_t start_ns = clock_now_ns();
+    model_run(queue->model, c->config.kernels, in, rows, out,
+              out + rows * model_output_size(queue->model));
+    batcher_learn_cost(c->batcher, queue->batcher_queue, rows, clock_now_ns() - start_ns);
+}
+
+static void seed_series_cost(struct compute *c, const struct compute_queue *queue, size_t points,
+                             double *memory)
+{
+    size_t offsets[] = {0, points};
+    struct job job = {.base.rows = 1,
+                      .in_f64 = memory,
+                      .out_f64 = memory + SEED_POINTS,
+                      .offsets = offsets,
+                      .period = 14};
+    uint64_t start_ns = clock_now_ns();
+    run_series(c->config.kernels, queue->kind, &job);
+    batcher_learn_cost(c->batcher, queue->batcher_queue, points, clock_now_ns() - start_ns);
+}
+
+/* Small, middle and large batches, so that the cost models know something when the first request
+ * comes. The workers are idle, and worker 0's memory is free. */
+static int seed_costs(struct compute *c)
+{
+    double *memory = calloc(2 * SEED_POINTS, sizeof *memory);
+    if (memory == NULL)
+        return -1;
+    for (size_t i = 0; i < c->queues_count; i++) {
+        const struct compute_queue *queue = &c->queues[i];
+        size_t rows_max = queue->limits.batch_rows_max;
+        for (size_t round = 0; round < SEED_ROUNDS; round++)
+            for (size_t part = 1; part <= SEED_POINTS; part *= 10)
+                if (queue->kind == COMPUTE_PREDICT)
+                    seed_model_cost(c, queue, 1 + (rows_max - 1) * part / SEED_POINTS);
+                else
+                    seed_series_cost(c, queue, part, memory);
+    }
+    free(memory);
+    return 0;
 }
 
 int compute_create(const struct compute_config *config, struct compute **out, const char **why)
@@ -403,6 +472,8 @@ int compute_create(const struct compute_config *config, struct compute **out, co
         *why = batcher_status_str(status);
         goto fail;
     }
+    if (seed_costs(c) != 0)
+        goto fail;
     *out = c;
     return 0;
 

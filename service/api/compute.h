@@ -21,6 +21,7 @@
 #include "kernels.h"
 #include "metrics.h"
 #include "model_repository.h"
+#include "tenants.h"
 
 enum compute_kind {
     COMPUTE_SMA,
@@ -45,6 +46,7 @@ struct compute_config {
     const struct config *config;
     const struct model_repository *repository;
     const struct kernels *kernels;
+    const struct tenants *tenants;
     batcher_done_fn *done; /* of every job, see batcher.h */
     void *done_ctx;
 };

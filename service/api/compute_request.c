@@ -25,17 +25,24 @@ static unsigned retry_after_s(struct api *api, const struct compute_queue *queue
     return seconds < RETRY_AFTER_S_MAX ? (unsigned)(seconds + 0.999) : RETRY_AFTER_S_MAX;
 }
 
-static void count_job(struct api_loop *loop, const struct compute_queue *queue,
+static void count_job(struct api_loop *loop, const struct job *job,
                       enum metrics_request_status status)
 {
     metrics_add(loop->shard, METRICS_BATCHER_REQUESTS_TOTAL,
-                metrics_labels(METRICS_BATCHER_REQUESTS_TOTAL, queue->label, status, 0), 1);
+                metrics_labels(METRICS_BATCHER_REQUESTS_TOTAL, job->queue->label, status, 0), 1);
+    metrics_add(loop->shard, METRICS_BATCHER_CLASS_REQUESTS_TOTAL,
+                metrics_labels(METRICS_BATCHER_CLASS_REQUESTS_TOTAL, job->base.class, status, 0),
+                1);
+    metrics_add(loop->shard, METRICS_BATCHER_TENANT_REQUESTS_TOTAL,
+                metrics_labels(METRICS_BATCHER_TENANT_REQUESTS_TOTAL, job->base.tenant, status, 0),
+                1);
 }
 
-static void count_rejection(struct api_loop *loop, const struct compute_queue *queue,
+static void count_rejection(struct api_loop *loop, const struct job *job,
                             enum metrics_rejection reason)
 {
-    count_job(loop, queue, METRICS_REQUEST_STATUS_REJECTED);
+    const struct compute_queue *queue = job->queue;
+    count_job(loop, job, METRICS_REQUEST_STATUS_REJECTED);
     metrics_add(loop->shard, METRICS_BATCHER_REJECTIONS_TOTAL,
                 metrics_labels(METRICS_BATCHER_REJECTIONS_TOTAL, queue->label, reason, 0), 1);
 }
@@ -54,24 +61,35 @@ static void answer_refused(struct api_loop *loop, struct http_exchange *ex, cons
     const struct compute_queue *queue = job->queue;
     switch (status) {
     case BATCHER_FULL:
-    case BATCHER_TENANT_FULL:
-    case BATCHER_OVERLOADED:
-        count_rejection(loop, queue, METRICS_REJECTION_QUEUE_FULL);
+        count_rejection(loop, job, METRICS_REJECTION_QUEUE_FULL);
         http_answer_header(ex, "Retry-After: %u", retry_after_s(loop->api, queue));
         exchange_fail(loop, ex, API_OVERLOADED, "the queue of %s is full", queue->name);
         return;
+    case BATCHER_OVERLOADED:
+        count_rejection(loop, job, METRICS_REJECTION_LATENCY_TARGET);
+        http_answer_header(ex, "Retry-After: %u", retry_after_s(loop->api, queue));
+        exchange_fail(loop, ex, API_OVERLOADED, "%s could not answer within its latency target",
+                      queue->name);
+        return;
+    case BATCHER_TENANT_FULL:
+        count_rejection(loop, job, METRICS_REJECTION_TENANT_FULL);
+        http_answer_header(ex, "Retry-After: %u", retry_after_s(loop->api, queue));
+        exchange_fail(loop, ex, API_TENANT_OVERLOADED,
+                      "the tenant \"%s\" has its share of the queue of %s waiting already",
+                      loop->api->tenants.of[job->base.tenant].name, queue->name);
+        return;
     case BATCHER_TOO_LARGE:
-        count_rejection(loop, queue, METRICS_REJECTION_TOO_LARGE);
+        count_rejection(loop, job, METRICS_REJECTION_TOO_LARGE);
         exchange_fail(loop, ex, API_TOO_MANY_ROWS, "%zu rows are more than the queue of %s takes",
                       job->base.rows, queue->name);
         return;
     case BATCHER_EXPIRED:
     case BATCHER_UNMEETABLE:
-        count_rejection(loop, queue, METRICS_REJECTION_DEADLINE_UNMEETABLE);
+        count_rejection(loop, job, METRICS_REJECTION_DEADLINE_UNMEETABLE);
         exchange_fail(loop, ex, API_DEADLINE_EXCEEDED, "the deadline cannot be met");
         return;
     case BATCHER_STOPPING:
-        count_rejection(loop, queue, METRICS_REJECTION_SHUTTING_DOWN);
+        count_rejection(loop, job, METRICS_REJECTION_SHUTTING_DOWN);
         exchange_fail(loop, ex, API_DRAINING, "the server is shutting down");
         return;
     case BATCHER_OK:
@@ -81,7 +99,7 @@ static void answer_refused(struct api_loop *loop, struct http_exchange *ex, cons
     case BATCHER_STATUS_COUNT:
         break;
     }
-    count_rejection(loop, queue, METRICS_REJECTION_INVALID);
+    count_rejection(loop, job, METRICS_REJECTION_INVALID);
     exchange_fail(loop, ex, API_EXECUTION_FAILED, "the batcher refused: %s",
                   batcher_status_str(status));
 }
@@ -106,6 +124,37 @@ static bool read_timeout(struct api_loop *loop, struct http_exchange *ex, uint64
     }
     if (ms * NS_PER_MS < *timeout_ns)
         *timeout_ns = ms * NS_PER_MS;
+    return true;
+}
+
+static bool read_class(struct api_loop *loop, struct http_exchange *ex, enum batcher_class *class)
+{
+    struct http_slice text = ex->request->headers[HTTP_HEADER_PRIORITY];
+    *class = BATCHER_CLASS_INTERACTIVE;
+    if (text.at == NULL)
+        return true;
+    for (enum batcher_class c = 0; c < BATCHER_CLASS_COUNT; c++) {
+        const char *name = batcher_class_str(c);
+        if (text.bytes == strlen(name) && memcmp(text.at, name, text.bytes) == 0) {
+            *class = c;
+            return true;
+        }
+    }
+    exchange_fail(loop, ex, API_INVALID_PARAMETER, "X-Priority must be interactive or batch");
+    return false;
+}
+
+static bool read_tenant(struct api_loop *loop, struct http_exchange *ex, unsigned *tenant)
+{
+    const struct http_slice *headers = ex->request->headers;
+    int found = tenants_find(&loop->api->tenants, headers[HTTP_HEADER_TENANT],
+                             headers[HTTP_HEADER_AUTHORIZATION]);
+    if (found == TENANT_UNAUTHORIZED) {
+        http_answer_header(ex, "WWW-Authenticate: Bearer");
+        exchange_fail(loop, ex, API_UNAUTHORIZED, "this is not the key of a tenant");
+        return false;
+    }
+    *tenant = (unsigned)found;
     return true;
 }
 
@@ -142,7 +191,10 @@ void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
 {
     ex->user = NULL; /* the model's entry until now, the job from here on */
     uint64_t timeout_ns;
-    if (!read_timeout(loop, ex, &timeout_ns))
+    enum batcher_class class;
+    unsigned tenant;
+    if (!read_timeout(loop, ex, &timeout_ns) || !read_class(loop, ex, &class) ||
+        !read_tenant(loop, ex, &tenant))
         return;
     struct job *job = job_take(&loop->jobs);
     if (job == NULL) {
@@ -154,6 +206,8 @@ void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
     job->queue = queue;
     job->received_ns = ex->received_ns;
     job->base.deadline_ns = ex->received_ns + timeout_ns;
+    job->base.class = class;
+    job->base.tenant = tenant;
     struct api_error error;
     bool decoded = decode(loop, ex, job, &error);
     json_reader_release(&loop->reader);
@@ -162,6 +216,8 @@ void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
         job_recycle(&loop->jobs, job);
         return;
     }
+    if (queue->kind != COMPUTE_PREDICT)
+        job->base.work = job->offsets[job->base.rows];
     http_set_deadline(ex, job->base.deadline_ns);
     submit(loop, ex, job);
 }
@@ -221,7 +277,7 @@ static void answer_result(struct api_loop *loop, struct http_exchange *ex, const
                     exchange_since(now_ns, job->base.submitted_ns));
     if (job->base.deadline_ns != 0 && now_ns >= job->base.deadline_ns) {
         buffer_reset(&ex->answer, SIZE_MAX);
-        count_job(loop, queue, METRICS_REQUEST_STATUS_TIMEOUT);
+        count_job(loop, job, METRICS_REQUEST_STATUS_TIMEOUT);
         count_deadline_miss(loop, queue,
                             job->base.finished_ns >= job->base.deadline_ns
                                 ? METRICS_DEADLINE_STAGE_EXECUTE
@@ -229,7 +285,7 @@ static void answer_result(struct api_loop *loop, struct http_exchange *ex, const
         exchange_fail(loop, ex, API_DEADLINE_EXCEEDED, "the result came after the deadline");
         return;
     }
-    count_job(loop, queue, METRICS_REQUEST_STATUS_SUCCESS);
+    count_job(loop, job, METRICS_REQUEST_STATUS_SUCCESS);
     add_timing(ex, job, now_ns);
     http_answer(ex, 200, "application/json");
 }
@@ -239,16 +295,16 @@ static void answer_unrun(struct api_loop *loop, struct http_exchange *ex, const 
     const struct compute_queue *queue = job->queue;
     switch (job->base.status) {
     case BATCHER_EXPIRED:
-        count_job(loop, queue, METRICS_REQUEST_STATUS_TIMEOUT);
+        count_job(loop, job, METRICS_REQUEST_STATUS_TIMEOUT);
         count_deadline_miss(loop, queue, METRICS_DEADLINE_STAGE_QUEUE);
         exchange_fail(loop, ex, API_DEADLINE_EXCEEDED, "the request waited past its deadline");
         return;
     case BATCHER_STOPPING:
-        count_rejection(loop, queue, METRICS_REJECTION_SHUTTING_DOWN);
+        count_rejection(loop, job, METRICS_REJECTION_SHUTTING_DOWN);
         exchange_fail(loop, ex, API_DRAINING, "the server is shutting down");
         return;
     default:
-        count_job(loop, queue, METRICS_REQUEST_STATUS_ERROR);
+        count_job(loop, job, METRICS_REQUEST_STATUS_ERROR);
         exchange_fail(loop, ex, API_EXECUTION_FAILED, "the computation failed");
     }
 }
@@ -294,7 +350,7 @@ void compute_request_abort(struct api_loop *loop, struct http_exchange *ex, enum
     const struct compute_queue *queue = job->queue;
     job->ex = NULL;
     bool was_queued = batcher_cancel(compute_batcher(loop->api->compute), &job->base);
-    count_job(loop, queue, abort_status(why));
+    count_job(loop, job, abort_status(why));
     if (why == HTTP_ABORT_DEADLINE) {
         count_deadline_miss(loop, queue,
                             was_queued ? METRICS_DEADLINE_STAGE_QUEUE

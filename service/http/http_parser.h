@@ -30,15 +30,17 @@
 #include "http_limits.h"
 
 /* The header fields that someone reads; others are counted and dropped. */
-#define HTTP_HEADER_MAP(X)                    \
-    X(HOST, "host")                           \
-    X(CONTENT_TYPE, "content-type")           \
-    X(CONTENT_ENCODING, "content-encoding")   \
-    X(TRANSFER_ENCODING, "transfer-encoding") \
-    X(EXPECT, "expect")                       \
-    X(ACCEPT, "accept")                       \
-    X(AUTHORIZATION, "authorization")         \
-    X(REQUEST_TIMEOUT, "x-request-timeout-ms")
+#define HTTP_HEADER_MAP(X)                     \
+    X(HOST, "host")                            \
+    X(CONTENT_TYPE, "content-type")            \
+    X(CONTENT_ENCODING, "content-encoding")    \
+    X(TRANSFER_ENCODING, "transfer-encoding")  \
+    X(EXPECT, "expect")                        \
+    X(ACCEPT, "accept")                        \
+    X(AUTHORIZATION, "authorization")          \
+    X(REQUEST_TIMEOUT, "x-request-timeout-ms") \
+    X(PRIORITY, "x-priority")                  \
+    X(TENANT, "x-tenant")
 
 enum http_header {
 #define X(id, name) HTTP_HEADER_##id,

@@ -13,17 +13,21 @@ enum {
     CACHE_LINE_BYTES = 64
 };
 
-/* How many values the label has; `models` is what only the registry knows. */
-static unsigned label_values(enum metrics_label label, unsigned models)
+/* How many values the label has; of models and tenants only the registry knows. */
+static unsigned label_values(const struct metrics *m, enum metrics_label label)
 {
-    return label == METRICS_LABEL_MODEL ? models : metrics_label_rows[label].count;
+    if (label == METRICS_LABEL_MODEL)
+        return m->models_count;
+    if (label == METRICS_LABEL_TENANT)
+        return m->tenants_count;
+    return metrics_label_rows[label].count;
 }
 
-static unsigned label_sets(enum metrics_family family, unsigned models)
+static unsigned label_sets(const struct metrics *m, enum metrics_family family)
 {
     unsigned sets = 1;
     for (size_t i = 0; i < METRICS_FAMILY_LABELS; i++)
-        sets *= label_values(metrics_families[family].labels[i], models);
+        sets *= label_values(m, metrics_families[family].labels[i]);
     return sets;
 }
 
@@ -35,7 +39,7 @@ static void lay_out(struct metrics *m, size_t *out_shard_cells, size_t *out_valu
     for (enum metrics_family family = 0; family < METRICS_FAMILY_COUNT; family++) {
         bool sharded = metrics_is_sharded(metrics_families[family].type);
         size_t *next = sharded ? out_shard_cells : out_values;
-        m->sets[family] = label_sets(family, m->models_count);
+        m->sets[family] = label_sets(m, family);
         m->first[family] = *next;
         *next += m->sets[family] * metrics_cells(family);
     }
@@ -88,6 +92,24 @@ static int copy_models(struct metrics *m, const struct metrics_config *config)
     return 0;
 }
 
+static int copy_tenants(struct metrics *m, const struct metrics_config *config)
+{
+    static const char *const nobody_else = "shared";
+    const bool given = config->tenants_count > 0;
+    const char *const *names = given ? config->tenants : &nobody_else;
+    const size_t count = given ? config->tenants_count : 1;
+    m->tenants = calloc(count, sizeof(*m->tenants));
+    if (m->tenants == NULL)
+        return -1;
+    while (m->tenants_count < count) {
+        char *name = strdup(names[m->tenants_count]);
+        if (name == NULL)
+            return -1;
+        m->tenants[m->tenants_count++] = name;
+    }
+    return 0;
+}
+
 /* What the models that share "other" would have had of their own. */
 static void count_dropped(struct metrics *m, size_t models_configured)
 {
@@ -96,19 +118,21 @@ static void count_dropped(struct metrics *m, size_t models_configured)
     size_t sets_per_model = 0;
     for (enum metrics_family family = 0; family < METRICS_FAMILY_COUNT; family++)
         if (metrics_families[family].labels[0] == METRICS_LABEL_MODEL)
-            sets_per_model += label_sets(family, 1);
+            sets_per_model += label_sets(m, family) / m->models_count;
     size_t dropped = sets_per_model * (models_configured - METRICS_MODELS_MAX);
     metrics_set(m, METRICS_METRICS_DROPPED_LABELSETS_TOTAL, 0, (double)dropped);
 }
 
 int metrics_create(const struct metrics_config *config, struct metrics **out)
 {
-    if (config->shards == 0 || config->shards > METRICS_SHARDS_MAX || config->models_count == 0)
+    if (config->shards == 0 || config->shards > METRICS_SHARDS_MAX || config->models_count == 0 ||
+        config->tenants_count > METRICS_TENANTS_MAX)
         return -1;
     struct metrics *m = calloc(1, sizeof(*m));
     if (m == NULL)
         return -1;
-    if (copy_models(m, config) != 0 || allocate_storage(m, config->shards) != 0) {
+    if (copy_models(m, config) != 0 || copy_tenants(m, config) != 0 ||
+        allocate_storage(m, config->shards) != 0) {
         metrics_destroy(m);
         return -1;
     }
@@ -128,6 +152,9 @@ void metrics_destroy(struct metrics *m)
     for (unsigned i = 0; i < m->models_count; i++)
         free(m->models[i]);
     free(m->models);
+    for (unsigned i = 0; i < m->tenants_count; i++)
+        free(m->tenants[i]);
+    free(m->tenants);
     free(m);
 }
 
@@ -137,12 +164,20 @@ struct metrics_shard *metrics_shard(struct metrics *m, unsigned index)
     return &m->shards[index];
 }
 
+/* Which registry is asked for does not matter for that. */
+static unsigned label_values_max(enum metrics_label label)
+{
+    if (label == METRICS_LABEL_MODEL)
+        return METRICS_MODELS_MAX + 1;
+    return label == METRICS_LABEL_TENANT ? METRICS_TENANTS_MAX : metrics_label_rows[label].count;
+}
+
 unsigned metrics_labels(enum metrics_family family, unsigned first, unsigned second, unsigned third)
 {
     const enum metrics_label *labels = metrics_families[family].labels;
     if (labels[0] == METRICS_LABEL_MODEL && first > METRICS_MODELS_MAX)
         first = METRICS_MODELS_MAX;
-    assert(first < label_values(labels[0], METRICS_MODELS_MAX + 1));
+    assert(first < label_values_max(labels[0]));
     assert(second < metrics_label_rows[labels[1]].count);
     assert(third < metrics_label_rows[labels[2]].count);
     return (first * metrics_label_rows[labels[1]].count + second) *

@@ -33,13 +33,16 @@ struct metrics_shard;
  * "other", and metrics_dropped_labelsets_total says how many label sets that cost. */
 enum {
     METRICS_MODELS_MAX = 512,
+    METRICS_TENANTS_MAX = 64,
     METRICS_SHARDS_MAX = 4096
 };
 
 struct metrics_config {
-    unsigned shards;           /* 1..METRICS_SHARDS_MAX: one per thread that counts */
-    const char *const *models; /* the values of the label `model`; copied */
-    size_t models_count;       /* 1.. */
+    unsigned shards;            /* 1..METRICS_SHARDS_MAX: one per thread that counts */
+    const char *const *models;  /* the values of the label `model`; copied */
+    size_t models_count;        /* 1.. */
+    const char *const *tenants; /* of the label `tenant`; copied */
+    size_t tenants_count;       /* up to METRICS_TENANTS_MAX; 0: one, called "shared" */
 };
 
 /* 0, or -1 when out of memory or a bound is broken; *out is then untouched. */

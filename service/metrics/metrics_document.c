@@ -130,7 +130,8 @@ static void append_section(struct buffer *out, const struct section *section)
 static void append_long_labels(struct buffer *out)
 {
     buffer_append_str(out, "\n## Label values\n\n| label | values |\n|---|---|\n");
-    for (enum metrics_label label = METRICS_LABEL_MODEL + 1; label < METRICS_LABEL_COUNT; label++) {
+    for (enum metrics_label label = METRICS_LABEL_TENANT + 1; label < METRICS_LABEL_COUNT;
+         label++) {
         const struct metrics_label_row *row = &metrics_label_rows[label];
         if (row->count <= INLINE_VALUES_MAX)
             continue;

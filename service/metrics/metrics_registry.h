@@ -101,6 +101,8 @@ struct metrics_shard {
 struct metrics {
     char **models;
     unsigned models_count;
+    char **tenants;
+    unsigned tenants_count;
 
     /* Fixed by metrics_create(). */
     size_t first[METRICS_FAMILY_COUNT]; /* in a shard's cells or in `values` */

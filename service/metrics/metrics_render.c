@@ -131,8 +131,11 @@ static void split_labels(enum metrics_family family, unsigned set,
 
 static const char *label_text(const struct metrics *m, enum metrics_label label, unsigned value)
 {
-    return label == METRICS_LABEL_MODEL ? m->models[value]
-                                        : metrics_label_rows[label].values[value];
+    if (label == METRICS_LABEL_MODEL)
+        return m->models[value];
+    if (label == METRICS_LABEL_TENANT)
+        return m->tenants[value];
+    return metrics_label_rows[label].values[value];
 }
 
 /* `le` is the bucket's bound, NULL for a sample that is none. */

@@ -13,6 +13,7 @@ METRICS_LABEL_MAP(X)
 const struct metrics_label_row metrics_label_rows[METRICS_LABEL_COUNT] = {
     [METRICS_LABEL_NONE] = {.name = NULL, .count = 1},
     [METRICS_LABEL_MODEL] = {.name = "model"},
+    [METRICS_LABEL_TENANT] = {.name = "tenant"},
 #define X(set, label) \
     [METRICS_LABEL_##set] = {.name = label, .values = values_##set, .count = METRICS_##set##_COUNT},
     METRICS_LABEL_MAP(X)

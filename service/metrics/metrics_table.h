@@ -100,12 +100,19 @@
     X(METRICS_REJECTION_DEADLINE_UNMEETABLE, "deadline_unmeetable")    \
     X(METRICS_REJECTION_SHUTTING_DOWN,       "shutting_down")          \
     X(METRICS_REJECTION_INVALID,             "invalid")                \
-    X(METRICS_REJECTION_TOO_LARGE,           "too_large")
+    X(METRICS_REJECTION_TOO_LARGE,           "too_large")              \
+    X(METRICS_REJECTION_TENANT_FULL,         "tenant_full")            \
+    X(METRICS_REJECTION_LATENCY_TARGET,      "latency_target")
 
 #define METRICS_DEADLINE_STAGE_MAP(X)                  \
     X(METRICS_DEADLINE_STAGE_QUEUE,   "queue")         \
     X(METRICS_DEADLINE_STAGE_EXECUTE, "execute")       \
     X(METRICS_DEADLINE_STAGE_RESPOND, "respond")
+
+/* In the order of enum batcher_class. */
+#define METRICS_CLASS_MAP(X)                           \
+    X(METRICS_CLASS_INTERACTIVE, "interactive")        \
+    X(METRICS_CLASS_BATCH,       "batch")
 
 #define METRICS_ROWS_MAP(X)                    \
     X(METRICS_ROWS_REAL,    "real")            \
@@ -145,6 +152,7 @@
     X(METRICS_ERROR_MODEL_NOT_FOUND,        "model_not_found")                 \
     X(METRICS_ERROR_MODEL_NOT_READY,        "model_not_ready")                 \
     X(METRICS_ERROR_OVERLOADED,             "overloaded")                      \
+    X(METRICS_ERROR_TENANT_OVERLOADED,      "tenant_overloaded")               \
     X(METRICS_ERROR_DRAINING,               "draining")                        \
     X(METRICS_ERROR_DEADLINE_EXCEEDED,      "deadline_exceeded")               \
     X(METRICS_ERROR_EXECUTION_FAILED,       "execution_failed")                \
@@ -181,6 +189,7 @@ enum metrics_outcome { METRICS_OUTCOME_MAP(METRICS_VALUE) METRICS_OUTCOME_COUNT 
 enum metrics_flush { METRICS_FLUSH_MAP(METRICS_VALUE) METRICS_FLUSH_COUNT };
 enum metrics_rejection { METRICS_REJECTION_MAP(METRICS_VALUE) METRICS_REJECTION_COUNT };
 enum metrics_deadline_stage { METRICS_DEADLINE_STAGE_MAP(METRICS_VALUE) METRICS_DEADLINE_STAGE_COUNT };
+enum metrics_class { METRICS_CLASS_MAP(METRICS_VALUE) METRICS_CLASS_COUNT };
 enum metrics_rows { METRICS_ROWS_MAP(METRICS_VALUE) METRICS_ROWS_COUNT };
 enum metrics_action { METRICS_ACTION_MAP(METRICS_VALUE) METRICS_ACTION_COUNT };
 enum metrics_indicator { METRICS_INDICATOR_MAP(METRICS_VALUE) METRICS_INDICATOR_COUNT };
@@ -203,6 +212,7 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(FLUSH,          "reason")        \
     X(REJECTION,      "reason")        \
     X(DEADLINE_STAGE, "stage")         \
+    X(CLASS,          "class")         \
     X(ROWS,           "kind")          \
     X(ACTION,         "action")        \
     X(INDICATOR,      "indicator")     \
@@ -211,10 +221,11 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(BASELINE,       "baseline")      \
     X(LEVEL,          "level")
 
-/* MODEL is the one set that is known only at start; always a family's first label. */
+/* MODEL and TENANT are known only at start; always a family's first label. */
 enum metrics_label {
     METRICS_LABEL_NONE,
     METRICS_LABEL_MODEL,
+    METRICS_LABEL_TENANT,
 #define X(set, name) METRICS_LABEL_##set,
     METRICS_LABEL_MAP(X)
 #undef X
@@ -369,6 +380,45 @@ enum metrics_label {
     X(BATCHER_ROWS_TOTAL, "batcher_rows_total",                                                    \
       COUNTER, NUMBER, NONE, MODEL, ROWS, NONE,                                                    \
       "Rows executed; padding rows only fill SIMD lanes.")                                         \
+    X(BATCHER_PREDICTED_TIME_SECONDS, "batcher_predicted_time_seconds",                            \
+      SUMMARY, SECONDS, SUM, MODEL, NONE, NONE,                                                    \
+      "What batches were expected to take; batcher_inference_time_seconds is what they took.")     \
+    X(BATCHER_COST_FIXED_SECONDS, "batcher_cost_fixed_seconds",                                    \
+      GAUGE, SECONDS, NONE, MODEL, NONE, NONE,                                                     \
+      "Cost model: time of a batch that does not depend on its size.")                             \
+    X(BATCHER_COST_UNIT_SECONDS, "batcher_cost_unit_seconds",                                      \
+      GAUGE, SECONDS, NONE, MODEL, NONE, NONE,                                                     \
+      "Cost model: time that each row (of an indicator: each value) adds.")                        \
+    X(BATCHER_COST_ERROR_RATIO, "batcher_cost_error_ratio",                                        \
+      GAUGE, NUMBER, NONE, MODEL, NONE, NONE,                                                       \
+      "Cost model: usual error of a prediction, as a share of the time.")                          \
+    X(BATCHER_COST_IS_SURE, "batcher_cost_is_sure",                                                \
+      GAUGE, NUMBER, NONE, MODEL, NONE, NONE,                                                      \
+      "1: the cost model is used for admission and for a latency target; 0: only limits hold.")    \
+    X(BATCHER_ARRIVALS_PER_SECOND, "batcher_arrivals_per_second",                                  \
+      GAUGE, NUMBER, NONE, MODEL, NONE, NONE,                                                      \
+      "Rows (of an indicator: values) that were asked for in a second, of late.")                  \
+    X(BATCHER_DRAINED_PER_SECOND, "batcher_drained_per_second",                                    \
+      GAUGE, NUMBER, NONE, MODEL, NONE, NONE,                                                      \
+      "Requests that the queue finishes in a second while it is busy; what Retry-After is from.")  \
+    X(BATCHER_TARGET_P99_SECONDS, "batcher_target_p99_seconds",                                    \
+      GAUGE, SECONDS, NONE, MODEL, NONE, NONE,                                                     \
+      "Latency target; 0: none, the static limits decide.")                                        \
+    X(BATCHER_CHOSEN_BATCH_ROWS, "batcher_chosen_batch_rows",                                      \
+      GAUGE, NUMBER, NONE, MODEL, NONE, NONE,                                                      \
+      "Rows that a batch may have now: the configured maximum, or less for the latency target.")   \
+    X(BATCHER_CLASS_REQUESTS_TOTAL, "batcher_class_requests_total",                                \
+      COUNTER, NUMBER, NONE, CLASS, REQUEST_STATUS, NONE,                                          \
+      "Requests that left the batcher, by priority class and final status.")                       \
+    X(BATCHER_CLASS_WAIT_TIME_SECONDS, "batcher_class_wait_time_seconds",                          \
+      HISTOGRAM, SECONDS, WAIT, CLASS, NONE, NONE,                                                 \
+      "Time a request waited until its batch was dispatched, by priority class.")                  \
+    X(BATCHER_TENANT_REQUESTS_TOTAL, "batcher_tenant_requests_total",                              \
+      COUNTER, NUMBER, NONE, TENANT, REQUEST_STATUS, NONE,                                         \
+      "Requests that left the batcher, by tenant and final status.")                               \
+    X(BATCHER_TENANT_WAIT_TIME_SECONDS, "batcher_tenant_wait_time_seconds",                        \
+      SUMMARY, SECONDS, SUM, TENANT, NONE, NONE,                                                   \
+      "Time requests of a tenant waited until their batches were dispatched.")                     \
     X(BATCHER_LAST_BATCH_TIMESTAMP_SECONDS, "batcher_last_batch_timestamp_seconds",                \
       GAUGE, SECONDS, NONE, MODEL, NONE, NONE,                                                     \
       "When the last batch finished, in seconds since the Unix epoch; 0 before the first.")        \

@@ -359,8 +359,9 @@ static void creation_fails_whole_whichever_allocation_fails(void **state)
         allocations_left = SIZE_MAX;
     }
     assert_int_equal(status, 0);
-    /* The registry, its models and their names, the values, the shards and their cells. */
-    assert_int_equal(allowed - 1, 1 + 1 + 2 + 1 + 1 + 2);
+    /* The registry, its models and their names, the one tenant and its name, the values, the
+     * shards and their cells. */
+    assert_int_equal(allowed - 1, 1 + 1 + 2 + 1 + 1 + 1 + 1 + 2);
     metrics_destroy(m);
 }
 
