@@ -51,7 +51,7 @@ def test_a_tenant_with_a_key_is_known_by_it_alone(start, digit, tmp_path):
 
 
 def test_a_flooding_tenant_leaves_room_in_the_queue(start, digit):
-    queues = {**BUSY["queues"], "digits": {"max_queue_rows": 30}}
+    queues = {**BUSY["queues"], "digits": {"max_queue_rows": 30, "max_batch_rows": 30}}
     server = start(config={"workers": 1, "queues": queues, "tenants": {"flood": {}, "quiet": {}}})
     body = {"instances": [digit]}
     flood = [server.connect() for _ in range(40)]
