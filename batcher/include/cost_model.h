@@ -24,7 +24,9 @@
 #include <stdint.h>
 
 struct cost_model {
-    double one_ns;  /* of one unit */
+    double fixed_ns; /* the line; neither is negative */
+    double unit_ns;
+    double one_ns;  /* the anchors: of one unit */
     double full_ns; /* of `full` units */
     double full;
     double error; /* the usual one, as a share of the time */
@@ -43,9 +45,5 @@ uint64_t cost_model_ns(const struct cost_model *model, uint64_t work);
 uint64_t cost_model_reserve_ns(const struct cost_model *model, uint64_t work);
 
 bool cost_model_is_sure(const struct cost_model *model);
-
-/* The line's coefficients. Neither is negative. */
-double cost_model_fixed_ns(const struct cost_model *model);
-double cost_model_unit_ns(const struct cost_model *model);
 
 #endif

@@ -14,8 +14,8 @@ static double smaller(double a, double b)
 /* The largest work whose batch takes no longer; 0 when even a batch of nothing would. */
 static double work_within(const struct cost_model *cost, double run_ns)
 {
-    const double unit_ns = cost_model_unit_ns(cost);
-    const double left_ns = run_ns - cost_model_fixed_ns(cost);
+    const double unit_ns = cost->unit_ns;
+    const double left_ns = run_ns - cost->fixed_ns;
     if (left_ns <= 0)
         return 0;
     return unit_ns > 0 ? left_ns / unit_ns : 1e18;
@@ -37,11 +37,11 @@ static size_t rows_within(const struct batch_plan_basis *basis, double run_ns, s
 static double rows_for_busy_share(const struct batch_plan_basis *basis, double busy_share)
 {
     const double rows_per_ns = basis->work_per_s / basis->work_per_row / NS_PER_S;
-    const double row_ns = cost_model_unit_ns(basis->cost) * basis->work_per_row;
+    const double row_ns = basis->cost->unit_ns * basis->work_per_row;
     const double fixed_ns_per_row = busy_share * (double)basis->batches_max / rows_per_ns - row_ns;
     if (fixed_ns_per_row <= 0)
         return 1e18;
-    return cost_model_fixed_ns(basis->cost) / fixed_ns_per_row;
+    return basis->cost->fixed_ns / fixed_ns_per_row;
 }
 
 static uint64_t linger_ns(const struct batch_plan_basis *basis, size_t rows_max,

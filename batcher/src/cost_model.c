@@ -23,7 +23,8 @@
 
 void cost_model_init(struct cost_model *model, size_t full_work)
 {
-    *model = (struct cost_model){.one_ns = NS_UNKNOWN,
+    *model = (struct cost_model){.fixed_ns = NS_UNKNOWN,
+                                 .one_ns = NS_UNKNOWN,
                                  .full_ns = NS_UNKNOWN,
                                  .full = full_work > 1 ? (double)full_work : 2,
                                  .error = ERROR_FIRST};
@@ -37,8 +38,14 @@ static double place(const struct cost_model *model, double work)
 
 static double time_ns(const struct cost_model *model, double work)
 {
-    const double at = place(model, work < 1 ? 1 : work);
-    return model->one_ns + (model->full_ns - model->one_ns) * at;
+    return model->fixed_ns + model->unit_ns * (work < 1 ? 1 : work);
+}
+
+static void draw_line(struct cost_model *model)
+{
+    model->unit_ns = (model->full_ns - model->one_ns) / (model->full - 1);
+    /* Rounding may leave a little less than nothing. */
+    model->fixed_ns = fmax(0, model->one_ns - model->unit_ns);
 }
 
 /* The anchor that learned less gives way to the other. */
@@ -58,10 +65,10 @@ static void keep_in_bounds(struct cost_model *model, bool full_is_right)
 /* Half of it fixed: the next batch of another size will tell. */
 static void learn_first(struct cost_model *model, double work, double run_ns)
 {
-    const double fixed_ns = run_ns / 2;
-    const double unit_ns = fixed_ns / (work < 1 ? 1 : work);
-    model->one_ns = fixed_ns + unit_ns;
-    model->full_ns = fixed_ns + unit_ns * model->full;
+    const double half_ns = run_ns / 2;
+    model->one_ns = half_ns + half_ns / work;
+    model->full_ns = half_ns + half_ns / work * model->full;
+    draw_line(model);
 }
 
 static double within(double x, double bound)
@@ -78,6 +85,7 @@ static void move_anchors(struct cost_model *model, double work, double error_ns)
     model->one_ns = fmax(1, model->one_ns + GAIN * error_ns * one_part / norm);
     model->full_ns = fmax(1, model->full_ns + GAIN * error_ns * full_part / norm);
     keep_in_bounds(model, at * full_part > (1 - at) * one_part);
+    draw_line(model);
 }
 
 void cost_model_learn(struct cost_model *model, uint64_t work, uint64_t run_ns)
@@ -108,14 +116,4 @@ uint64_t cost_model_reserve_ns(const struct cost_model *model, uint64_t work)
 bool cost_model_is_sure(const struct cost_model *model)
 {
     return model->seen >= SEEN_MIN && model->error <= ERROR_MAX;
-}
-
-double cost_model_unit_ns(const struct cost_model *model)
-{
-    return (model->full_ns - model->one_ns) / (model->full - 1);
-}
-
-double cost_model_fixed_ns(const struct cost_model *model)
-{
-    return model->one_ns - cost_model_unit_ns(model);
 }
