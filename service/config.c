@@ -405,6 +405,8 @@ static void override(struct config_batching *batching, const struct config_queue
         batching->inflight_batches_max = queue->batching.inflight_batches_max;
     if ((queue->given & CONFIG_DELAY) != 0)
         batching->delay_ns_max = queue->batching.delay_ns_max;
+    if ((queue->given & CONFIG_IDLE_DELAY) != 0)
+        batching->idle_delay_ns_max = queue->batching.idle_delay_ns_max;
 }
 
 struct config_batching config_batching_for(const struct config *config, const char *queue,

@@ -54,6 +54,7 @@ struct config_batching {
     size_t queue_bytes_max;
     size_t inflight_batches_max; /* 0: as many as there are workers */
     uint64_t delay_ns_max;
+    uint64_t idle_delay_ns_max;
 };
 
 /* "queues": {"digits": {"max_batch_rows": 64}}: what the file says of one queue;
@@ -64,6 +65,7 @@ enum {
     CONFIG_QUEUE_BYTES = 4,
     CONFIG_INFLIGHT = 8,
     CONFIG_DELAY = 16,
+    CONFIG_IDLE_DELAY = 32,
 };
 struct config_queue {
     char *name;
@@ -109,6 +111,7 @@ struct config {
     struct config_queue queues[CONFIG_QUEUES_MAX];
     size_t queues_count;
 
+    bool refuse_late;           /* requests whose deadlines are not expected to be met; true */
     size_t batch_class_percent; /* of a busy queue, for X-Priority: batch; 10 */
     struct config_tenant tenants[CONFIG_TENANTS_MAX];
     size_t tenants_count;

@@ -21,9 +21,10 @@
 #include "cost_model.h"
 
 struct batch_plan {
-    size_t rows_max;     /* of a batch */
-    uint64_t run_ns_max; /* a batch is closed before it is predicted to take longer; 0: any time */
-    uint64_t delay_ns;
+    size_t rows_max;        /* of a batch */
+    uint64_t run_ns_max;    /* no batch that is predicted to take longer; 0: any time */
+    uint64_t delay_ns;      /* linger while another batch of the queue runs, and */
+    uint64_t idle_delay_ns; /* while none does */
 };
 
 struct batch_plan_basis {

@@ -8,7 +8,9 @@
  *   Threads    none of its own; the caller serialises.
  *   Words      sealed: taken from the queue into a batch, at the instant a
  *              worker takes it. linger: waiting for more jobs although a worker
- *              is free, at most plan.delay_ns after the oldest arrival.
+ *              is free, counted from the oldest arrival. While another batch of
+ *              the queue runs, so that free workers do not split a trickle into
+ *              tiny batches; while none runs only if the operator wants it.
  */
 #ifndef BATCH_QUEUE_H
 #define BATCH_QUEUE_H
@@ -128,8 +130,7 @@ struct batch_load {
 struct batch_load batch_queue_seal(struct batch_queue *queue, uint64_t now_ns,
                                    struct batcher_job **jobs);
 
-/* A batch of this queue ran elsewhere. */
-void batch_queue_learn_cost(struct batch_queue *queue, uint64_t work, uint64_t run_ns);
+void batch_queue_seed_cost(struct batch_queue *queue, const struct batcher_cost_seed *seed);
 
 /* What one batch took, for the estimates. */
 struct batch_times {

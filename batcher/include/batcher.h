@@ -136,8 +136,10 @@ struct batcher_queue_limits {
     size_t queue_rows_max;       /* waiting rows; submit beyond this is FULL, and */
     size_t queue_bytes_max;      /* waiting bytes too; a job that exceeds one alone is TOO_LARGE */
     size_t inflight_batches_max; /* 1..; at most this many run at once */
-    uint64_t delay_ns_max;       /* linger, from the oldest arrival; 0: never wait */
+    uint64_t delay_ns_max;       /* linger while another batch of the queue runs; 0: never */
+    uint64_t idle_delay_ns_max;  /* linger while none runs: keeps an idle worker waiting */
     uint64_t target_p99_ns;      /* 0: none; see batch_plan.h */
+    bool admits_late; /* takes jobs although their deadlines are not expected to be met */
 };
 
 struct batcher_queue_config {
@@ -201,9 +203,16 @@ enum batcher_status batcher_set_limits(struct batcher *b, struct batcher_queue *
                                        const struct batcher_queue_limits *limits)
     __attribute__((warn_unused_result));
 
-/* Tells the cost model of a batch that ran outside: a warm-up. */
-void batcher_learn_cost(struct batcher *b, struct batcher_queue *queue, uint64_t work,
-                        uint64_t run_ns);
+/* What a small and a large batch took in a warm-up: the cost model begins with the line through
+ * both, and is sure of it until batches tell otherwise. */
+struct batcher_cost_seed {
+    uint64_t small_work;
+    uint64_t small_ns;
+    uint64_t large_work;
+    uint64_t large_ns;
+};
+void batcher_seed_cost(struct batcher *b, struct batcher_queue *queue,
+                       const struct batcher_cost_seed *seed);
 
 /*
  * Queues one job. A worker that is awake may take it at once; a sleeping one

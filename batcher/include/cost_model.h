@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "batcher.h"
+
 struct cost_model {
     double fixed_ns; /* the line; neither is negative */
     double unit_ns;
@@ -35,6 +37,9 @@ struct cost_model {
 
 /* Without any measurement every batch is taken to need a millisecond. */
 void cost_model_init(struct cost_model *model, size_t full_work);
+
+/* Begins with the line through two measured batches, and sure of it. */
+void cost_model_seed(struct cost_model *model, const struct batcher_cost_seed *seed);
 
 /* A batch of `work` units took run_ns. */
 void cost_model_learn(struct cost_model *model, uint64_t work, uint64_t run_ns);

@@ -72,5 +72,6 @@ struct batch_plan batch_plan_for(const struct batcher_queue_limits *limits,
     if (limits->target_p99_ns != 0 && cost_model_is_sure(basis->cost))
         return plan_for_target(limits, basis);
     return (struct batch_plan){.rows_max = limits->batch_rows_max,
-                               .delay_ns = limits->delay_ns_max};
+                               .delay_ns = limits->delay_ns_max,
+                               .idle_delay_ns = limits->idle_delay_ns_max};
 }

@@ -115,13 +115,14 @@ static enum batcher_status judge_time(const struct batch_policy *policy,
 {
     const bool has_target =
         queue->limits.target_p99_ns != 0 && job->class == BATCHER_CLASS_INTERACTIVE;
-    if ((job->deadline_ns == 0 && !has_target) || !cost_model_is_sure(&queue->cost))
+    const bool has_deadline = job->deadline_ns != 0 && !queue->limits.admits_late;
+    if ((!has_deadline && !has_target) || !cost_model_is_sure(&queue->cost))
         return BATCHER_OK;
     if (!has_target &&
         latency_bound_ns(policy, queue, job, now_ns) < (double)(job->deadline_ns - now_ns))
         return BATCHER_OK;
     const uint64_t latency_ns = batch_policy_latency_ns(policy, queue, job, now_ns);
-    if (job->deadline_ns != 0 && latency_ns > job->deadline_ns - now_ns)
+    if (has_deadline && latency_ns > job->deadline_ns - now_ns)
         return BATCHER_UNMEETABLE;
     if (has_target && latency_ns > target_for_admission_ns(queue))
         return BATCHER_OVERLOADED;

@@ -235,11 +235,11 @@ static struct batch_due due_now(enum batcher_reason reason)
 }
 
 /* A linger ends when the oldest job has waited its time, or earlier for the sake of a deadline. */
-static struct batch_due due_after_linger(const struct batch_queue *queue, uint64_t now_ns)
+static struct batch_due due_after_linger(const struct batch_queue *queue, uint64_t delay_ns,
+                                         uint64_t now_ns)
 {
     struct batch_due due = {.reason = BATCHER_REASON_TIMEOUT,
-                            .at_ns =
-                                add_bounded(queue->oldest->submitted_ns, queue->plan.delay_ns)};
+                            .at_ns = add_bounded(queue->oldest->submitted_ns, delay_ns)};
     const uint64_t deadline_ns = batch_queue_deadline_ns(queue);
     if (deadline_ns != 0) {
         const uint64_t run_ns = cost_model_reserve_ns(&queue->cost, queue->work);
@@ -267,9 +267,11 @@ struct batch_due batch_queue_due(const struct batch_queue *queue, bool hurrying,
         return due_now(BATCHER_REASON_SIZE);
     if (hurrying)
         return due_now(BATCHER_REASON_DRAIN);
-    if (queue->plan.delay_ns == 0)
+    const struct batch_plan *plan = &queue->plan;
+    const uint64_t delay_ns = queue->inflight_batches > 0 ? plan->delay_ns : plan->idle_delay_ns;
+    if (delay_ns == 0)
         return due_now(BATCHER_REASON_IDLE);
-    return due_after_linger(queue, now_ns);
+    return due_after_linger(queue, delay_ns, now_ns);
 }
 
 static bool joins(const struct batch_queue *queue, const struct batch_load *load,
@@ -331,9 +333,9 @@ static void drain_add(struct batch_drain *drain, const struct batch_load *load,
         drain->finished_ns = times->finished_ns;
 }
 
-void batch_queue_learn_cost(struct batch_queue *queue, uint64_t work, uint64_t run_ns)
+void batch_queue_seed_cost(struct batch_queue *queue, const struct batcher_cost_seed *seed)
 {
-    cost_model_learn(&queue->cost, work, run_ns);
+    cost_model_seed(&queue->cost, seed);
     plan(queue, queue->planned_ns);
 }
 

@@ -293,11 +293,11 @@ enum batcher_status batcher_set_limits(struct batcher *b, struct batcher_queue *
     return BATCHER_OK;
 }
 
-void batcher_learn_cost(struct batcher *b, struct batcher_queue *queue, uint64_t work,
-                        uint64_t run_ns)
+void batcher_seed_cost(struct batcher *b, struct batcher_queue *queue,
+                       const struct batcher_cost_seed *seed)
 {
     pthread_mutex_lock(&b->lock);
-    batch_queue_learn_cost(&queue->policy, work, run_ns);
+    batch_queue_seed_cost(&queue->policy, seed);
     pthread_mutex_unlock(&b->lock);
     batcher_wake(b); /* The plan may have changed. */
 }

@@ -71,6 +71,23 @@ static void learn_first(struct cost_model *model, double work, double run_ns)
     draw_line(model);
 }
 
+void cost_model_seed(struct cost_model *model, const struct batcher_cost_seed *seed)
+{
+    const double small = fmax(1, (double)seed->small_work);
+    const double large = (double)seed->large_work;
+    model->seen = SEEN_MIN;
+    model->error = ERROR_FIRST;
+    if (large <= small) {
+        learn_first(model, small, fmax(1, (double)seed->small_ns));
+        return;
+    }
+    const double unit_ns = ((double)seed->large_ns - (double)seed->small_ns) / (large - small);
+    model->one_ns = fmax(1, (double)seed->small_ns - unit_ns * (small - 1));
+    model->full_ns = model->one_ns + unit_ns * (model->full - 1);
+    keep_in_bounds(model, true);
+    draw_line(model);
+}
+
 static double within(double x, double bound)
 {
     return fmax(-bound, fmin(bound, x));

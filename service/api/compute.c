@@ -12,7 +12,7 @@ enum {
     INDICATORS = 3,
     SERIES_AT_ONCE = 64, /* a multiple of the eight that kernels take together */
     SEED_POINTS = 10000,
-    SEED_ROUNDS = 4,
+    SEED_ROUNDS = 5,
     WORKER_STACK_BYTES = 512 * 1024
 };
 
@@ -29,6 +29,7 @@ struct compute {
     size_t queues_count;
     struct worker *workers;
     unsigned workers_count;
+    double *seed_memory; /* while costs are seeded */
     atomic_size_t busy;
 };
 
@@ -269,6 +270,8 @@ static struct batcher_queue_limits limits_for(const struct compute *c, const cha
         .inflight_batches_max =
             b.inflight_batches_max > 0 ? b.inflight_batches_max : c->workers_count,
         .delay_ns_max = b.delay_ns_max,
+        .idle_delay_ns_max = b.idle_delay_ns_max,
+        .admits_late = !c->config.config->refuse_late,
     };
 }
 
@@ -406,48 +409,61 @@ static enum batcher_status create_batcher(struct compute *c)
 
 /* --- what batches cost, before the first one */
 
-static void seed_model_cost(struct compute *c, const struct compute_queue *queue, size_t rows)
+static uint64_t time_model(struct compute *c, const struct compute_queue *queue, size_t rows)
 {
     float *in = c->workers[0].memory;
     float *out = in + rows * model_input_size(queue->model);
     uint64_t start_ns = clock_now_ns();
     model_run(queue->model, c->config.kernels, in, rows, out,
               out + rows * model_output_size(queue->model));
-    batcher_learn_cost(c->batcher, queue->batcher_queue, rows, clock_now_ns() - start_ns);
+    return clock_now_ns() - start_ns;
 }
 
-static void seed_series_cost(struct compute *c, const struct compute_queue *queue, size_t points,
-                             double *memory)
+static uint64_t time_series(struct compute *c, const struct compute_queue *queue, size_t points)
 {
+    static const size_t period = 14;
+    double *memory = c->seed_memory;
     size_t offsets[] = {0, points};
     struct job job = {.base.rows = 1,
                       .in_f64 = memory,
                       .out_f64 = memory + SEED_POINTS,
                       .offsets = offsets,
-                      .period = 14};
+                      .period = period};
     uint64_t start_ns = clock_now_ns();
     run_series(c->config.kernels, queue->kind, &job);
-    batcher_learn_cost(c->batcher, queue->batcher_queue, points, clock_now_ns() - start_ns);
+    return clock_now_ns() - start_ns;
 }
 
-/* Small, middle and large batches, so that the cost models know something when the first request
- * comes. The workers are idle, and worker 0's memory is free. */
+/* The best of a few: what disturbs a run is not the kernel's cost. */
+static uint64_t time_batch(struct compute *c, const struct compute_queue *queue, size_t work)
+{
+    uint64_t best_ns = UINT64_MAX;
+    for (size_t round = 0; round < SEED_ROUNDS; round++) {
+        uint64_t ns = queue->kind == COMPUTE_PREDICT ? time_model(c, queue, work)
+                                                     : time_series(c, queue, work);
+        best_ns = ns < best_ns ? ns : best_ns;
+    }
+    return best_ns;
+}
+
+/* So that the cost models know something when the first request comes. The workers are idle, and
+ * worker 0's memory is free. */
 static int seed_costs(struct compute *c)
 {
-    double *memory = calloc(2 * SEED_POINTS, sizeof *memory);
-    if (memory == NULL)
+    c->seed_memory = calloc(2 * (size_t)SEED_POINTS, sizeof *c->seed_memory);
+    if (c->seed_memory == NULL)
         return -1;
     for (size_t i = 0; i < c->queues_count; i++) {
         const struct compute_queue *queue = &c->queues[i];
-        size_t rows_max = queue->limits.batch_rows_max;
-        for (size_t round = 0; round < SEED_ROUNDS; round++)
-            for (size_t part = 1; part <= SEED_POINTS; part *= 10)
-                if (queue->kind == COMPUTE_PREDICT)
-                    seed_model_cost(c, queue, 1 + (rows_max - 1) * part / SEED_POINTS);
-                else
-                    seed_series_cost(c, queue, part, memory);
+        struct batcher_cost_seed seed = {.small_work = 1, .large_work = SEED_POINTS};
+        if (queue->kind == COMPUTE_PREDICT)
+            seed.large_work = queue->limits.batch_rows_max;
+        seed.small_ns = time_batch(c, queue, seed.small_work);
+        seed.large_ns = time_batch(c, queue, seed.large_work);
+        batcher_seed_cost(c->batcher, queue->batcher_queue, &seed);
     }
-    free(memory);
+    free(c->seed_memory);
+    c->seed_memory = NULL;
     return 0;
 }
 

@@ -2,7 +2,7 @@
 from jitney_client import request
 
 # Jobs wait in the queue, so that there is a while to leave in.
-LINGER = {"batching": {"max_delay": "5s"}}
+LINGER = {"batching": {"max_delay": "5s", "max_idle_delay": "5s"}}
 
 
 def wait_queued(server, count):
@@ -35,7 +35,7 @@ def test_a_closed_client_is_cancelled_before_it_is_computed(start, digit):
 
 
 def test_who_leaves_takes_nobody_along(start, digit):
-    server = start(config={"batching": {"max_delay": "1s"}})
+    server = start(config={"batching": {"max_delay": "1s", "max_idle_delay": "1s"}})
     gone, stays = ask_and_wait(server, digit, count=2)
     gone.reset()
     server.wait_metric(1, "batcher_requests_total", model="digits", status="cancelled")

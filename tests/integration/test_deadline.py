@@ -9,7 +9,8 @@ from jitney_server import wait_until
 PREDICT = "/v1/models/digits:predict"
 # One worker, and a batch that takes it for long: what comes then has to wait.
 BUSY_ROWS = 4096
-BUSY = {"workers": 1, "queues": {"wide": {"max_batch_rows": BUSY_ROWS}}}
+# What is expected to be late is let in all the same, to see what becomes of it.
+BUSY = {"workers": 1, "scheduling": {"refuse_late": False}, "queues": {"wide": {"max_batch_rows": BUSY_ROWS}}}
 BUSY_BODY = b'{"instances":[' + b",".join([b"[" + b",".join([b"0"] * 1024) + b"]"] * BUSY_ROWS) + b"]}"
 
 
@@ -74,7 +75,7 @@ def test_one_deadline_does_not_end_the_others(start, digit):
 
 def test_a_batch_leaves_early_for_the_sake_of_a_deadline(start, digit):
     """Rather than to be late while it waits for more requests."""
-    server = start(config={"batching": {"max_delay": "10s"}})
+    server = start(config={"batching": {"max_delay": "10s", "max_idle_delay": "10s"}})
     with server.connect() as connection:
         response, elapsed = timed(connection, 2000, PREDICT, {"instances": [digit]})
         assert response.status == 200

@@ -27,7 +27,7 @@ def test_a_thousand_requests_under_way_are_all_answered(start, digit, many_files
         config={
             "http": {"connections_max": 1100},
             # They wait for a batch that does not fill, until the drain sends it off.
-            "batching": {"max_batch_rows": 2048, "max_queue_rows": 2048, "max_delay": "10s"},
+            "batching": {"max_batch_rows": 2048, "max_queue_rows": 2048, "max_delay": "10s", "max_idle_delay": "10s"},
         }
     )
     count = 1000

@@ -66,7 +66,7 @@ def test_an_idle_connection_is_closed_silently(start):
 
 
 def test_a_half_closed_connection_is_still_answered(start):
-    server = start(config={"batching": {"max_delay": "200ms"}})
+    server = start(config={"batching": {"max_delay": "200ms", "max_idle_delay": "200ms"}})
     with server.connect() as connection:
         connection.send(request("POST", "/v1/indicators/sma", {"prices": [1, 3], "period": 2}))
         connection.end_sending()

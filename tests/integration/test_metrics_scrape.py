@@ -208,7 +208,7 @@ def test_unknown_paths_make_no_series(start):
 
 def test_at_rest_every_request_has_one_outcome(start, digit):
     """Served, refused, late and abandoned, and the counters know which."""
-    config = {"queues": {"digits": {"max_queue_rows": 20, "max_batch_rows": 20, "max_delay": "300ms"}}}
+    config = {"queues": {"digits": {"max_queue_rows": 20, "max_batch_rows": 20, "max_delay": "300ms", "max_idle_delay": "300ms"}}}
     server = start(config=config)
     ask = request("POST", PREDICT, {"instances": [digit]})
     late = request("POST", PREDICT, {"instances": [digit]}, {"X-Request-Timeout-Ms": "30"})

@@ -3,7 +3,7 @@ from jitney_client import Closed, assert_error, request
 
 PREDICT = "/v1/models/digits:predict"
 # Seven rows wait there for an eighth, and two more do not fit.
-TINY_QUEUE = {"batching": {"max_queue_rows": 8, "max_batch_rows": 8, "max_delay": "1s"}}
+TINY_QUEUE = {"batching": {"max_queue_rows": 8, "max_batch_rows": 8, "max_delay": "1s", "max_idle_delay": "1s"}}
 
 
 def fill_queue(server, digit):

@@ -24,7 +24,7 @@ def test_answers_keep_the_order_of_the_requests(shared):
 
 
 def test_a_quick_answer_waits_for_the_slow_one_before_it(start):
-    server = start(config={"batching": {"max_delay": "300ms"}})
+    server = start(config={"batching": {"max_delay": "300ms", "max_idle_delay": "300ms"}})
     with server.connect() as connection:
         connection.send(sma(1) + request("GET", "/health") + sma(2))
         assert values(connection) == [None, 2]

@@ -90,7 +90,7 @@ def ask_all(server, images):
 
 def test_the_held_out_set_in_batches_of_many_clients(start, images):
     """A little delay in the queue makes sure that requests meet there, on any machine."""
-    server = start(config={"queues": {"digits": {"max_delay": "20ms"}}})
+    server = start(config={"queues": {"digits": {"max_delay": "20ms", "max_idle_delay": "20ms"}}})
     answers = ask_all(server, images)
     right = 0
     for response, (_, label, probabilities) in zip(answers, images):
@@ -112,7 +112,7 @@ def test_the_held_out_set_in_batches_of_many_clients(start, images):
 
 
 def test_a_batch_never_exceeds_its_limit(start, images):
-    server = start(config={"queues": {"digits": {"max_delay": "20ms", "max_batch_rows": 4}}})
+    server = start(config={"queues": {"digits": {"max_delay": "20ms", "max_idle_delay": "20ms", "max_batch_rows": 4}}})
     answers = ask_all(server, images[:CONNECTIONS])
     assert max(int(response.headers["x-batch-size"]) for response in answers) <= 4
     assert [response.status for response in answers] == [200] * CONNECTIONS
@@ -120,7 +120,7 @@ def test_a_batch_never_exceeds_its_limit(start, images):
 
 def test_an_answer_does_not_depend_on_its_batch(start, images):
     """Alone, in one request with others, and in a batch of many requests."""
-    server = start(config={"queues": {"digits": {"max_delay": "20ms", "max_batch_rows": 64}}})
+    server = start(config={"queues": {"digits": {"max_delay": "20ms", "max_idle_delay": "20ms", "max_batch_rows": 64}}})
     chosen = images[:CONNECTIONS]
     together = server.ask("POST", PREDICT, {"instances": [pixels for pixels, _, _ in chosen]}).json()["predictions"]
     batched = [response.json()["predictions"][0] for response in ask_all(server, chosen)]

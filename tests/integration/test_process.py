@@ -105,7 +105,7 @@ def test_two_loops_share_the_limit_of_connections(start):
 
 
 def test_two_loops_end_together(start, digit):
-    server = start(flags={"--io-threads": "2"}, config={"batching": {"max_delay": "5s", "max_batch_rows": 64}})
+    server = start(flags={"--io-threads": "2"}, config={"batching": {"max_delay": "5s", "max_idle_delay": "5s", "max_batch_rows": 64}})
     connections = [server.connect() for _ in range(32)]
     for connection in connections:
         connection.send(request("POST", PREDICT, {"instances": [digit]}))

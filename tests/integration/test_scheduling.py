@@ -52,7 +52,7 @@ def test_a_tenant_with_a_key_is_known_by_it_alone(start, digit, tmp_path):
 
 def test_a_flooding_tenant_leaves_room_in_the_queue(start, digit):
     queues = {**BUSY["queues"], "digits": {"max_queue_rows": 30, "max_batch_rows": 30}}
-    server = start(config={"workers": 1, "queues": queues, "tenants": {"flood": {}, "quiet": {}}})
+    server = start(config={**BUSY, "queues": queues, "tenants": {"flood": {}, "quiet": {}}})
     body = {"instances": [digit]}
     flood = [server.connect() for _ in range(40)]
     with keep_busy(server) as busy, server.connect() as quiet:
@@ -74,12 +74,14 @@ def test_a_flooding_tenant_leaves_room_in_the_queue(start, digit):
 
 def test_a_deadline_that_cannot_be_met_is_refused_at_once(start):
     """A whole second of work is asked for within a hundredth of it."""
-    server = start(config=BUSY)
+    server = start(config={**BUSY, "scheduling": {"refuse_late": True}})
     with keep_busy(server) as busy, server.connect() as connection:
         rows = b"[" + b",".join([b"0"] * 1024) + b"]"
         body = b'{"instances":[' + b",".join([rows] * 2000) + b"]}"
         answer = connection.ask("POST", "/v1/models/wide:predict", body, {"X-Request-Timeout-Ms": "40"})
         assert_error(answer, 504, "deadline_exceeded")
+        rejected = {"model": "wide", "reason": "deadline_unmeetable"}
+        assert server.metric("batcher_rejections_total", **rejected) == 1
         assert busy.read_response().status == 200
 
 

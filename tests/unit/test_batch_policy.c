@@ -62,13 +62,12 @@ static void admit(struct rig *rig, struct batch_queue *queue, struct batcher_job
     assert_string_equal(batcher_status_str(st), batcher_status_str(BATCHER_OK));
 }
 
-/* A batch that took what it was expected to take: 1 ms, and 1 ms for each unit. */
-static void learn(struct batch_queue *queue)
+/* A batch takes 1 ms, and 1 ms for each unit. */
+static void seed(struct batch_queue *queue)
 {
-    for (int i = 0; i < 100; i++) {
-        batch_queue_learn_cost(queue, 1, 2 * MS);
-        batch_queue_learn_cost(queue, 8, 9 * MS);
-    }
+    const struct batcher_cost_seed seed = {
+        .small_work = 1, .small_ns = 2 * MS, .large_work = 8, .large_ns = 9 * MS};
+    batch_queue_seed_cost(queue, &seed);
     assert_true(cost_model_is_sure(&queue->cost));
 }
 
@@ -149,9 +148,9 @@ static void choice_tells_when_the_next_linger_ends(void **state)
 {
     (void)state;
     struct batcher_queue_limits slow = roomy;
-    slow.delay_ns_max = 9 * MS;
+    slow.idle_delay_ns_max = 9 * MS;
     struct batcher_queue_limits quick = roomy;
-    quick.delay_ns_max = 2 * MS;
+    quick.idle_delay_ns_max = 2 * MS;
     struct rig rig;
     rig_init(&rig, 1);
     struct batch_queue *a = add_queue(&rig, slow);
@@ -195,7 +194,7 @@ static void deadline_that_cannot_be_met_is_refused_at_once(void **state)
     struct rig rig;
     rig_init(&rig, 1);
     struct batch_queue *queue = add_queue(&rig, roomy);
-    learn(queue);
+    seed(queue);
     struct batcher_job in_time = job_of(1, 1000 * MS + 4 * MS);
     struct batcher_job late = job_of(1, 1000 * MS + 1 * MS); /* it alone takes 2 */
     assert_int_equal(batch_policy_admit(&rig.policy, queue, &late, 1000 * MS), BATCHER_UNMEETABLE);
@@ -209,9 +208,22 @@ static void unsure_model_refuses_nobody(void **state)
     struct rig rig;
     rig_init(&rig, 1);
     struct batch_queue *queue = add_queue(&rig, roomy);
-    batch_queue_learn_cost(queue, 1, 50 * MS);
+    cost_model_learn(&queue->cost, 1, 50 * MS);
     struct batcher_job job = job_of(1, 2 * MS);
     admit(&rig, queue, &job, 1 * MS);
+}
+
+static void queue_that_admits_late_jobs_refuses_nobody(void **state)
+{
+    (void)state;
+    struct batcher_queue_limits limits = roomy;
+    limits.admits_late = true;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, limits);
+    seed(queue);
+    struct batcher_job late = job_of(1, 1000 * MS + 1 * MS);
+    admit(&rig, queue, &late, 1000 * MS);
 }
 
 static void expected_latency_counts_what_runs_and_what_waits(void **state)
@@ -220,7 +232,7 @@ static void expected_latency_counts_what_runs_and_what_waits(void **state)
     struct rig rig;
     rig_init(&rig, 1);
     struct batch_queue *queue = add_queue(&rig, roomy);
-    learn(queue);
+    seed(queue);
     static struct batcher_job jobs[24];
     struct batcher_job newcomer = job_of(1, 0);
     const uint64_t start_ns = 1000 * MS;
@@ -245,7 +257,7 @@ static void urgent_job_is_not_refused_for_a_backlog_it_overtakes(void **state)
     struct rig rig;
     rig_init(&rig, 1);
     struct batch_queue *queue = add_queue(&rig, roomy);
-    learn(queue);
+    seed(queue);
     static struct batcher_job patient[200];
     for (size_t i = 0; i < 200; i++) {
         patient[i] = job_of(1, 60000 * MS);
@@ -267,7 +279,7 @@ static void target_bounds_the_queue_for_interactive_jobs_only(void **state)
     struct rig rig;
     rig_init(&rig, 1);
     struct batch_queue *queue = add_queue(&rig, limits);
-    learn(queue);
+    seed(queue);
     static struct batcher_job jobs[500];
     size_t admitted = 0;
     enum batcher_status st = BATCHER_OK;
@@ -294,6 +306,7 @@ int main(void)
         cmocka_unit_test(choice_counts_full_batches_within_the_flight_limit),
         cmocka_unit_test(deadline_that_cannot_be_met_is_refused_at_once),
         cmocka_unit_test(unsure_model_refuses_nobody),
+        cmocka_unit_test(queue_that_admits_late_jobs_refuses_nobody),
         cmocka_unit_test(expected_latency_counts_what_runs_and_what_waits),
         cmocka_unit_test(urgent_job_is_not_refused_for_a_backlog_it_overtakes),
         cmocka_unit_test(target_bounds_the_queue_for_interactive_jobs_only),

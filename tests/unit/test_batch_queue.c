@@ -205,7 +205,7 @@ static void partial_batch_goes_when_the_oldest_job_has_waited(void **state)
 {
     (void)state;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 2 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 2 * MS;
     struct test_lanes lanes;
     struct batch_queue queue = queue_with(limits, &lanes);
     struct batcher_job jobs[2] = {job_of(1, 0), job_of(1, 0)};
@@ -219,11 +219,32 @@ static void partial_batch_goes_when_the_oldest_job_has_waited(void **state)
     assert_waits(batch_queue_due(&queue, false, 12 * MS), 13 * MS);
 }
 
+static void idle_queue_lingers_only_if_it_is_told_to(void **state)
+{
+    (void)state;
+    struct batcher_queue_limits limits = roomy;
+    limits.delay_ns_max = 5 * MS;
+    struct test_lanes lanes;
+    struct batch_queue queue = queue_with(limits, &lanes);
+    struct batcher_job jobs[2] = {job_of(1, 0), job_of(1, 0)};
+    admit(&queue, &jobs[0], 1 * MS);
+    assert_reason(batch_queue_due(&queue, false, 1 * MS), BATCHER_REASON_IDLE);
+
+    /* While that batch runs, the next one gathers; and goes when it has run. */
+    struct batcher_job *batch[JOBS_MAX];
+    const struct batch_load load = batch_queue_seal(&queue, 1 * MS, batch);
+    admit(&queue, &jobs[1], 2 * MS);
+    assert_waits(batch_queue_due(&queue, false, 2 * MS), 7 * MS);
+    const struct batch_times times = {.sealed_ns = 1 * MS, .finished_ns = 3 * MS};
+    batch_queue_finish(&queue, &load, &times);
+    assert_reason(batch_queue_due(&queue, false, 3 * MS), BATCHER_REASON_IDLE);
+}
+
 static void an_endless_delay_does_not_wrap_around(void **state)
 {
     (void)state;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = UINT64_MAX;
+    limits.delay_ns_max = limits.idle_delay_ns_max = UINT64_MAX;
     struct test_lanes lanes;
     struct batch_queue queue = queue_with(limits, &lanes);
     struct batcher_job job = job_of(1, 0);
@@ -247,7 +268,7 @@ static void full_batch_does_not_linger(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct batcher_queue_limits limits = roomy;
-        limits.delay_ns_max = 5 * MS;
+        limits.delay_ns_max = limits.idle_delay_ns_max = 5 * MS;
         struct test_lanes lanes;
         struct batch_queue queue = queue_with(limits, &lanes);
         struct batcher_job jobs[8];
@@ -267,7 +288,7 @@ static void batch_is_full_when_its_array_is(void **state)
 {
     (void)state;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 5 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 5 * MS;
     limits.batch_rows_max = 64;
     struct test_lanes lanes;
     struct batch_queue queue = queue_with(limits, &lanes);
@@ -289,10 +310,10 @@ static void linger_ends_early_enough_for_the_earliest_deadline(void **state)
 {
     (void)state;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 20 * MS;
     struct test_lanes lanes;
     struct batch_queue queue = queue_with(limits, &lanes);
-    batch_queue_learn_cost(&queue, 1, 3 * MS);
+    cost_model_learn(&queue.cost, 1, 3 * MS);
     struct batcher_job jobs[2] = {job_of(1, 100 * MS), job_of(1, 15 * MS)};
     admit(&queue, &jobs[0], 1 * MS);
     assert_waits(batch_queue_due(&queue, false, 1 * MS), 21 * MS);
@@ -313,7 +334,7 @@ static void deadline_too_near_for_any_linger_goes_at_once(void **state)
 {
     (void)state;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 20 * MS;
     struct test_lanes lanes;
     struct batch_queue queue = queue_with(limits, &lanes);
     struct batcher_job job = job_of(1, 1);
@@ -344,7 +365,7 @@ static void drain_sends_what_lingers(void **state)
 {
     (void)state;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 20 * MS;
     struct test_lanes lanes;
     struct batch_queue queue = queue_with(limits, &lanes);
     struct batcher_job job = job_of(1, 0);
@@ -708,6 +729,7 @@ int main(void)
         cmocka_unit_test(counts_follow_jobs_in_and_out),
         cmocka_unit_test(waiting_job_goes_at_once_when_there_is_no_delay),
         cmocka_unit_test(partial_batch_goes_when_the_oldest_job_has_waited),
+        cmocka_unit_test(idle_queue_lingers_only_if_it_is_told_to),
         cmocka_unit_test(an_endless_delay_does_not_wrap_around),
         cmocka_unit_test(full_batch_does_not_linger),
         cmocka_unit_test(batch_is_full_when_its_array_is),

@@ -612,7 +612,8 @@ static void trickle_is_not_split_among_idle_workers(void **state)
     struct rig rig;
     struct test_job jobs[JOBS];
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 30 * SECOND; /* only the sixth job can end it in time */
+    limits.delay_ns_max = limits.idle_delay_ns_max =
+        30 * SECOND; /* only the sixth job can end it in time */
     limits.batch_rows_max = JOBS;
     rig_start(&rig, 4, false, limits);
     for (size_t i = 0; i < JOBS - 1; i++) {
@@ -636,7 +637,7 @@ static void lingering_batch_leaves_when_its_oldest_job_has_waited(void **state)
     struct rig rig;
     struct test_job jobs[3];
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 20 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 20 * MS;
     rig_start(&rig, 3, false, limits);
     submit_rows(&rig, jobs, 3, 1);
     wait_back(&rig.probe, 3);
@@ -653,9 +654,9 @@ static void worker_that_leads_and_leaves_is_followed_by_another(void **state)
     (void)state;
     struct rig rig;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 5 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 5 * MS;
     rig_start(&rig, 2, true, limits);
-    limits.delay_ns_max = 15 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 15 * MS;
     struct batcher_queue *longer = rig_add_queue(&rig, limits);
     struct test_job first = job_of(1);
     struct test_job second = job_of(1);
@@ -675,7 +676,7 @@ static void lingering_queue_leaves_on_time_while_another_is_served(void **state)
     (void)state;
     struct rig rig;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 10 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 10 * MS;
     rig_start(&rig, 2, true, limits);
     struct batcher_queue *prompt = rig_add_queue(&rig, roomy);
     struct test_job slow;
@@ -695,9 +696,9 @@ static void shorter_linger_that_comes_second_ends_first(void **state)
     (void)state;
     struct rig rig;
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 30 * SECOND;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 30 * SECOND;
     rig_start(&rig, 2, false, limits);
-    limits.delay_ns_max = 5 * MS;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 5 * MS;
     struct batcher_queue *shorter = rig_add_queue(&rig, limits);
     struct test_job slow;
     struct test_job quick = job_of(1);
@@ -712,6 +713,37 @@ static void shorter_linger_that_comes_second_ends_first(void **state)
     rig_stop(&rig);
     assert_back(&slow, BATCHER_OK);
     assert_int_equal(rig.probe.reasons[1], BATCHER_REASON_DRAIN);
+}
+
+static void idle_worker_does_not_wait_for_what_a_busy_one_would(void **state)
+{
+    (void)state;
+    struct batcher_queue_limits limits = roomy;
+    limits.delay_ns_max = 30 * SECOND;
+    struct rig rig;
+    rig_start(&rig, 2, false, limits);
+    struct test_job job;
+    submit_rows(&rig, &job, 1, 1);
+    wait_back(&rig.probe, 1);
+    rig_stop(&rig);
+}
+
+/* The last batch of a queue that finishes ends the linger of the next. */
+static void lingering_batch_leaves_when_the_running_one_is_done(void **state)
+{
+    (void)state;
+    struct batcher_queue_limits limits = roomy;
+    limits.delay_ns_max = 30 * SECOND;
+    struct rig rig;
+    rig_start(&rig, 2, true, limits);
+    struct test_job jobs[2];
+    block_worker(&rig, &jobs[0]);
+    submit_rows(&rig, &jobs[1], 1, 1);
+    wait_asleep(&rig, 1);
+    assert_int_equal(rig.probe.begun, 1);
+    open_gate(&rig.probe);
+    wait_back(&rig.probe, 2);
+    rig_stop(&rig);
 }
 
 static void idle_worker_does_not_wait_when_there_is_no_delay(void **state)
@@ -733,7 +765,7 @@ static void linger_ends_in_time_to_meet_a_deadline(void **state)
     struct rig rig;
     struct test_job job = job_of(1);
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 30 * SECOND;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 30 * SECOND;
     rig_start(&rig, 2, false, limits);
     job.base.deadline_ns = now_ns() + 20 * MS;
     submit(&rig, &job);
@@ -759,7 +791,7 @@ static void drain_runs_what_is_queued_and_refuses_the_rest(void **state)
     struct test_job jobs[3];
     struct test_job late = job_of(1);
     struct batcher_queue_limits limits = roomy;
-    limits.delay_ns_max = 30 * SECOND;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 30 * SECOND;
     rig_start(&rig, 2, false, limits);
     submit_rows(&rig, jobs, 3, 1);
     wait_asleep(&rig, 2);
@@ -804,7 +836,7 @@ static void destroy_runs_what_nobody_was_woken_for(void **state)
     struct batcher_queue_limits limits = roomy;
     limits.batch_rows_max = 3;
     limits.inflight_batches_max = 1;
-    limits.delay_ns_max = 30 * SECOND;
+    limits.delay_ns_max = limits.idle_delay_ns_max = 30 * SECOND;
     rig_start(&rig, 3, false, limits);
     for (size_t i = 0; i < 10; i++) {
         jobs[i] = job_of(1);
@@ -954,7 +986,7 @@ static void every_job_of_many_submitters_comes_back_once(void **state)
     limits.queue_rows_max = 4000;
     limits.batch_rows_max = 16;
     rig_start(&rig, 3, false, limits);
-    limits.delay_ns_max = MS / 2;
+    limits.delay_ns_max = limits.idle_delay_ns_max = MS / 2;
     limits.inflight_batches_max = 1;
     struct batcher_queue *lingering = rig_add_queue(&rig, limits);
 
@@ -1014,6 +1046,8 @@ int main(void)
         cmocka_unit_test(lingering_queue_leaves_on_time_while_another_is_served),
         cmocka_unit_test(shorter_linger_that_comes_second_ends_first),
         cmocka_unit_test(idle_worker_does_not_wait_when_there_is_no_delay),
+        cmocka_unit_test(idle_worker_does_not_wait_for_what_a_busy_one_would),
+        cmocka_unit_test(lingering_batch_leaves_when_the_running_one_is_done),
         cmocka_unit_test(linger_ends_in_time_to_meet_a_deadline),
         cmocka_unit_test(drain_runs_what_is_queued_and_refuses_the_rest),
         cmocka_unit_test(abandon_answers_what_is_queued_and_lets_the_running_finish),
