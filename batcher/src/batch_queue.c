@@ -19,9 +19,11 @@
 /* What one of several tenants may have of a queue, as a multiple of the rows that are free. */
 #define TENANT_SHARE_OF_FREE 2
 
-/* A thread that sleeps until a given time starts some 50 to 150 us after it. A linger that is cut
- * short for a deadline ends this much earlier, or the job would expire instead of leaving. */
+/* A thread that sleeps until a given time starts some 50 to 150 us after it, on a busy machine some
+ * milliseconds. A linger that is cut short for a deadline ends this much earlier, or the job would
+ * expire instead of leaving; a sixteenth of its time if that is more. */
 #define LATE_NS_RESERVE (500 * NS_PER_US)
+#define LATE_PART 16
 
 /* The drain rate forgets half of what it knew in about this much busy time. */
 #define DRAIN_MEMORY_S 1.0
@@ -234,6 +236,12 @@ static struct batch_due due_now(enum batcher_reason reason)
     return (struct batch_due){.ready = true, .reason = reason};
 }
 
+static uint64_t late_reserve_ns(const struct batch_queue *queue, uint64_t deadline_ns)
+{
+    const uint64_t part_ns = subtract_bounded(deadline_ns, queue->oldest->submitted_ns) / LATE_PART;
+    return part_ns > LATE_NS_RESERVE ? part_ns : LATE_NS_RESERVE;
+}
+
 /* A linger ends when the oldest job has waited its time, or earlier for the sake of a deadline. */
 static struct batch_due due_after_linger(const struct batch_queue *queue, uint64_t delay_ns,
                                          uint64_t now_ns)
@@ -244,7 +252,7 @@ static struct batch_due due_after_linger(const struct batch_queue *queue, uint64
     if (deadline_ns != 0) {
         const uint64_t run_ns = cost_model_reserve_ns(&queue->cost, queue->work);
         const uint64_t leave_ns =
-            subtract_bounded(deadline_ns, add_bounded(run_ns, LATE_NS_RESERVE));
+            subtract_bounded(deadline_ns, add_bounded(run_ns, late_reserve_ns(queue, deadline_ns)));
         if (leave_ns < due.at_ns)
             due = (struct batch_due){.reason = BATCHER_REASON_DEADLINE, .at_ns = leave_ns};
     }
