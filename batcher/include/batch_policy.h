@@ -45,7 +45,13 @@ void batch_policy_init(struct batch_policy *policy, struct batch_queue **queues,
                        struct batch_run *runs, unsigned workers);
 void batch_policy_add(struct batch_policy *policy, struct batch_queue *queue);
 
-/* batch_queue_admit(), unless the job would be late. */
+/* Whether the job would be admitted now: batch_queue_check(), and whether it would be late. */
+enum batcher_status batch_policy_check(const struct batch_policy *policy,
+                                       const struct batch_queue *queue,
+                                       const struct batcher_job *job, uint64_t now_ns)
+    __attribute__((warn_unused_result));
+
+/* Admits the job, or says why not and leaves it untouched. */
 enum batcher_status batch_policy_admit(struct batch_policy *policy, struct batch_queue *queue,
                                        struct batcher_job *job, uint64_t now_ns)
     __attribute__((warn_unused_result));

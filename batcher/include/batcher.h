@@ -224,6 +224,14 @@ enum batcher_status batcher_submit(struct batcher *b, struct batcher_queue *queu
                                    struct batcher_job *job, uint64_t now_ns)
     __attribute__((warn_unused_result));
 
+/*
+ * What batcher_submit() would say of a job that is at least this: for a caller that has yet to
+ * read it, and need not if it is refused anyway. Counts as an arrival when it is refused.
+ */
+enum batcher_status batcher_check(struct batcher *b, struct batcher_queue *queue,
+                                  const struct batcher_job *job, uint64_t now_ns)
+    __attribute__((warn_unused_result));
+
 /* Wakes as many sleeping threads as the submitted jobs need. Cheap when none. */
 void batcher_wake(struct batcher *b);
 

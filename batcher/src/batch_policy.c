@@ -129,13 +129,19 @@ static enum batcher_status judge_time(const struct batch_policy *policy,
     return BATCHER_OK;
 }
 
+enum batcher_status batch_policy_check(const struct batch_policy *policy,
+                                       const struct batch_queue *queue,
+                                       const struct batcher_job *job, uint64_t now_ns)
+{
+    const enum batcher_status st = batch_queue_check(queue, job, now_ns);
+    return st == BATCHER_OK ? judge_time(policy, queue, job, now_ns) : st;
+}
+
 enum batcher_status batch_policy_admit(struct batch_policy *policy, struct batch_queue *queue,
                                        struct batcher_job *job, uint64_t now_ns)
 {
     batch_queue_note_arrival(queue, job, now_ns);
-    enum batcher_status st = batch_queue_check(queue, job, now_ns);
-    if (st == BATCHER_OK)
-        st = judge_time(policy, queue, job, now_ns);
+    const enum batcher_status st = batch_policy_check(policy, queue, job, now_ns);
     if (st != BATCHER_OK)
         return st;
     if (queue->jobs == 0 && queue->inflight_batches == 0)

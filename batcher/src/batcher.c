@@ -331,6 +331,19 @@ enum batcher_status batcher_submit(struct batcher *b, struct batcher_queue *queu
     return st;
 }
 
+enum batcher_status batcher_check(struct batcher *b, struct batcher_queue *queue,
+                                  const struct batcher_job *job, uint64_t now_ns)
+{
+    pthread_mutex_lock(&b->lock);
+    enum batcher_status st = BATCHER_STOPPING;
+    if (!b->refusing)
+        st = batch_policy_check(&b->policy, &queue->policy, job, now_ns);
+    if (st != BATCHER_OK)
+        batch_queue_note_arrival(&queue->policy, job, now_ns);
+    pthread_mutex_unlock(&b->lock);
+    return st;
+}
+
 void batcher_wake(struct batcher *b)
 {
     struct worker *worker = NULL;

@@ -106,6 +106,22 @@ static bool check_body_headers(struct api_loop *loop, struct http_exchange *ex)
     return true;
 }
 
+/* The queue that serves a compute request whose model has been found. */
+static struct compute_queue *queue_of(struct api *api, const struct http_exchange *ex)
+{
+    const struct model_entry *entry = ex->user;
+    switch (exchange_route(ex)) {
+    case ROUTE_SMA:
+        return compute_queue_of_indicator(api->compute, COMPUTE_SMA);
+    case ROUTE_EMA:
+        return compute_queue_of_indicator(api->compute, COMPUTE_EMA);
+    case ROUTE_RSI:
+        return compute_queue_of_indicator(api->compute, COMPUTE_RSI);
+    default:
+        return compute_queue_of_model(api->compute, entry->model);
+    }
+}
+
 static void on_headers(void *ctx, struct http_exchange *ex)
 {
     struct api_loop *loop = ctx;
@@ -127,8 +143,8 @@ static void on_headers(void *ctx, struct http_exchange *ex)
     }
     if ((route.id == ROUTE_MODEL || route.id == ROUTE_PREDICT) && !check_model(loop, ex, &route))
         return;
-    if (exchange_is_compute(ex))
-        check_body_headers(loop, ex);
+    if (exchange_is_compute(ex) && check_body_headers(loop, ex))
+        compute_request_check(loop, ex, queue_of(loop->api, ex));
 }
 
 /* --- the whole request */
@@ -163,16 +179,10 @@ static void on_request(void *ctx, struct http_exchange *ex)
         info_model(loop, ex, entry);
         break;
     case ROUTE_PREDICT:
-        compute_request_start(loop, ex, compute_queue_of_model(api->compute, entry->model));
-        break;
     case ROUTE_SMA:
-        compute_request_start(loop, ex, compute_queue_of_indicator(api->compute, COMPUTE_SMA));
-        break;
     case ROUTE_EMA:
-        compute_request_start(loop, ex, compute_queue_of_indicator(api->compute, COMPUTE_EMA));
-        break;
     case ROUTE_RSI:
-        compute_request_start(loop, ex, compute_queue_of_indicator(api->compute, COMPUTE_RSI));
+        compute_request_start(loop, ex, queue_of(api, ex));
         break;
     case ROUTE_CONFIG:
         info_config(loop, ex);

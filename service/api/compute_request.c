@@ -186,15 +186,40 @@ static void submit(struct api_loop *loop, struct http_exchange *ex, struct job *
     job_recycle(&loop->jobs, job);
 }
 
+/* What the head says of the job. */
+static bool read_head(struct api_loop *loop, struct http_exchange *ex, struct batcher_job *base)
+{
+    uint64_t timeout_ns;
+    if (!read_timeout(loop, ex, &timeout_ns) || !read_class(loop, ex, &base->class) ||
+        !read_tenant(loop, ex, &base->tenant))
+        return false;
+    base->deadline_ns = timeout_ns; /* from when the request is there */
+    return true;
+}
+
+bool compute_request_check(struct api_loop *loop, struct http_exchange *ex,
+                           const struct compute_queue *queue)
+{
+    struct job least = {.base = {.rows = 1}, .queue = queue};
+    if (!read_head(loop, ex, &least.base))
+        return false;
+    uint64_t now_ns = clock_now_ns();
+    least.base.deadline_ns += now_ns;
+    enum batcher_status status = batcher_check(compute_batcher(loop->api->compute),
+                                               queue->batcher_queue, &least.base, now_ns);
+    if (status == BATCHER_OK)
+        return true;
+    metrics_add(loop->shard, METRICS_BATCHER_SUBMITTED_TOTAL, queue->label, 1);
+    answer_refused(loop, ex, &least, status);
+    return false;
+}
+
 void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
                            const struct compute_queue *queue)
 {
     ex->user = NULL; /* the model's entry until now, the job from here on */
-    uint64_t timeout_ns;
-    enum batcher_class class;
-    unsigned tenant;
-    if (!read_timeout(loop, ex, &timeout_ns) || !read_class(loop, ex, &class) ||
-        !read_tenant(loop, ex, &tenant))
+    struct batcher_job head = {0};
+    if (!read_head(loop, ex, &head))
         return;
     struct job *job = job_take(&loop->jobs);
     if (job == NULL) {
@@ -205,9 +230,9 @@ void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
     job->loop = loop;
     job->queue = queue;
     job->received_ns = ex->received_ns;
-    job->base.deadline_ns = ex->received_ns + timeout_ns;
-    job->base.class = class;
-    job->base.tenant = tenant;
+    job->base.deadline_ns = ex->received_ns + head.deadline_ns;
+    job->base.class = head.class;
+    job->base.tenant = head.tenant;
     struct api_error error;
     bool decoded = decode(loop, ex, job, &error);
     json_reader_release(&loop->reader);

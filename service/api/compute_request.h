@@ -12,6 +12,11 @@
 
 #include "api.h"
 
+/* After the head: false when it has been refused for what the head says, or because nobody is let
+ * into the queue now. That spares the reading of the body. */
+bool compute_request_check(struct api_loop *loop, struct http_exchange *ex,
+                           const struct compute_queue *queue);
+
 /* Decodes the body and submits a job, or answers why not. */
 void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
                            const struct compute_queue *queue);

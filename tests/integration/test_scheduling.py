@@ -77,7 +77,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once(start):
     server = start(config={**BUSY, "scheduling": {"refuse_late": True}})
     with keep_busy(server) as busy, server.connect() as connection:
         rows = b"[" + b",".join([b"0"] * 1024) + b"]"
-        body = b'{"instances":[' + b",".join([rows] * 2000) + b"]}"
+        body = b'{"instances":[' + b",".join([rows] * 20) + b"]}"
         answer = connection.ask("POST", "/v1/models/wide:predict", body, {"X-Request-Timeout-Ms": "40"})
         assert_error(answer, 504, "deadline_exceeded")
         rejected = {"model": "wide", "reason": "deadline_unmeetable"}
