@@ -189,15 +189,24 @@ static void wait_asleep(struct rig *rig, unsigned workers)
     assert_int_equal(asleep, workers);
 }
 
-static void rig_start(struct rig *rig, unsigned workers, bool gated,
-                      struct batcher_queue_limits limits)
+static struct batcher_shares three_tenants(void)
+{
+    struct batcher_shares shares = batcher_shares_default();
+    shares.tenants = 3;
+    shares.tenant_weights[1] = 2;
+    shares.tenant_weights[2] = 3;
+    return shares;
+}
+
+static void rig_start_shared(struct rig *rig, unsigned workers, bool gated,
+                             struct batcher_queue_limits limits, struct batcher_shares shares)
 {
     probe_init(&rig->probe, gated);
     const struct batcher_config config = {.workers = workers,
                                           .queues_max = 4,
                                           .batch_jobs_max = 64,
                                           .thread_stack_bytes = 512 * 1024,
-                                          .shares = batcher_shares_default(),
+                                          .shares = shares,
                                           .ctx = &rig->probe,
                                           .run = probe_run,
                                           .done = probe_done,
@@ -206,6 +215,12 @@ static void rig_start(struct rig *rig, unsigned workers, bool gated,
     const struct batcher_queue_config queue = {.name = "test", .limits = limits};
     assert_int_equal(batcher_add_queue(rig->batcher, &queue, &rig->queue), BATCHER_OK);
     wait_asleep(rig, workers);
+}
+
+static void rig_start(struct rig *rig, unsigned workers, bool gated,
+                      struct batcher_queue_limits limits)
+{
+    rig_start_shared(rig, workers, gated, limits, batcher_shares_default());
 }
 
 static struct batcher_queue *rig_add_queue(struct rig *rig, struct batcher_queue_limits limits)
@@ -918,6 +933,7 @@ struct submitter {
     size_t given; /* accepted */
     size_t cancelled;
     size_t refused;
+    size_t changes; /* of limits */
     struct test_job *jobs;
 };
 
@@ -936,6 +952,8 @@ static void submit_some(struct submitter *s, struct test_job *jobs)
         struct test_job *job = &jobs[i];
         *job = job_of(1 + draw(s, 4));
         job->bad = draw(s, 16) == 0;
+        job->base.tenant = (unsigned)draw(s, 3);
+        job->base.class = (enum batcher_class)draw(s, BATCHER_CLASS_COUNT);
         if (draw(s, 2) == 0)
             job->base.deadline_ns = time_ns + draw(s, 3 * MS);
         if (batcher_submit(s->rig->batcher, s->queues[draw(s, 2)], &job->base, time_ns) !=
@@ -946,6 +964,22 @@ static void submit_some(struct submitter *s, struct test_job *jobs)
             s->given++;
         }
     }
+}
+
+/* To whatever is valid. */
+static void change_limits(struct submitter *s)
+{
+    const struct batcher_queue_limits limits = {.batch_rows_max = 1 + draw(s, 64),
+                                                .queue_rows_max = 64 + draw(s, 4000),
+                                                .queue_bytes_max = 100000,
+                                                .inflight_batches_max = 1 + draw(s, 3),
+                                                .delay_ns_max = draw(s, 2) * draw(s, MS),
+                                                .idle_delay_ns_max = draw(s, 2) * draw(s, MS),
+                                                .target_p99_ns = draw(s, 2) * draw(s, 5 * MS),
+                                                .admits_late = draw(s, 2) == 0};
+    assert_int_equal(batcher_set_limits(s->rig->batcher, s->queues[draw(s, 2)], &limits),
+                     BATCHER_OK);
+    s->changes++;
 }
 
 static void *submitter_main(void *arg)
@@ -960,6 +994,8 @@ static void *submitter_main(void *arg)
             accepted[i] = jobs[i].base.rows != 0;
         if (draw(s, 4) != 0)
             batcher_wake(s->rig->batcher);
+        if (draw(s, 8) == 0)
+            change_limits(s);
         for (size_t i = 0; i < PER_ROUND; i++)
             if (accepted[i] && draw(s, 4) == 0)
                 s->cancelled += batcher_cancel(s->rig->batcher, &jobs[i].base);
@@ -978,14 +1014,14 @@ static size_t count_done(const struct submitter *s)
     return done;
 }
 
-static void every_job_of_many_submitters_comes_back_once(void **state)
+static void every_job_of_many_submitters_comes_back_once_while_limits_change(void **state)
 {
     (void)state;
     struct rig rig;
     struct batcher_queue_limits limits = roomy;
     limits.queue_rows_max = 4000;
     limits.batch_rows_max = 16;
-    rig_start(&rig, 3, false, limits);
+    rig_start_shared(&rig, 3, false, limits, three_tenants());
     limits.delay_ns_max = limits.idle_delay_ns_max = MS / 2;
     limits.inflight_batches_max = 1;
     struct batcher_queue *lingering = rig_add_queue(&rig, limits);
@@ -1003,10 +1039,12 @@ static void every_job_of_many_submitters_comes_back_once(void **state)
     }
     size_t given = 0;
     size_t cancelled = 0;
+    size_t changes = 0;
     for (size_t i = 0; i < SUBMITTERS; i++) {
         pthread_join(submitters[i].thread, NULL);
         given += submitters[i].given;
         cancelled += submitters[i].cancelled;
+        changes += submitters[i].changes;
     }
     /* Nobody calls any more: what is left has to come back by itself. */
     wait_back(&rig.probe, given - cancelled);
@@ -1019,8 +1057,9 @@ static void every_job_of_many_submitters_comes_back_once(void **state)
         assert_int_equal(count_done(s), s->given - s->cancelled);
         free(s->jobs);
     }
-    print_message("%zu jobs given, %zu cancelled, %zu batches\n", given, cancelled,
-                  rig.probe.batches);
+    print_message("%zu jobs given, %zu cancelled, %zu batches, %zu changes of limits\n", given,
+                  cancelled, rig.probe.batches, changes);
+    assert_true(changes > 0);
     assert_true(cancelled > 0);
 }
 
@@ -1054,7 +1093,7 @@ int main(void)
         cmocka_unit_test(destroy_runs_what_nobody_was_woken_for),
         cmocka_unit_test(workers_that_cannot_help_to_drain_leave_at_the_end),
         cmocka_unit_test(drain_rate_is_known_after_the_first_batch),
-        cmocka_unit_test(every_job_of_many_submitters_comes_back_once),
+        cmocka_unit_test(every_job_of_many_submitters_comes_back_once_while_limits_change),
     };
     return cmocka_run_group_tests_name("batcher", tests, NULL, NULL);
 }
