@@ -43,6 +43,10 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+/* Deadlines that follow each other closely are answered together: otherwise a thread would wake for
+ * each, and its wake-ups would make the later ones late. */
+#define KEEPER_REST_NS UINT64_C(200000)
+
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 uint64_t batcher_now_ns(void)
@@ -309,10 +313,12 @@ static void keeper_sleep_locked(struct batcher *b, uint64_t now_ns)
     if (b->keeper_at_ns <= now_ns)
         b->keeper_at_ns = earliest_deadline_locked(b);
     b->keeper_late = false;
+    const uint64_t rested_ns = b->keeper_busy_ns + KEEPER_REST_NS;
     if (b->keeper_at_ns == UINT64_MAX)
         pthread_cond_wait(&b->keeper_wake, &b->lock);
     else
-        (void)wait_until(&b->keeper_wake, &b->lock, b->keeper_at_ns);
+        (void)wait_until(&b->keeper_wake, &b->lock,
+                         b->keeper_at_ns > rested_ns ? b->keeper_at_ns : rested_ns);
 }
 
 static void keep_locked(struct batcher *b)
@@ -323,6 +329,7 @@ static void keep_locked(struct batcher *b)
         keeper_sleep_locked(b, now_ns);
         return;
     }
+    b->keeper_busy_ns = now_ns;
     pthread_mutex_unlock(&b->lock);
     b->config.done(b->config.ctx, expired);
     pthread_mutex_lock(&b->lock);

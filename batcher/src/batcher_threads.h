@@ -39,6 +39,7 @@ struct batcher {
     struct worker *followers; /* the other sleepers; the last to fall asleep is the first to wake */
     unsigned waking;          /* called back, but not yet awake */
     uint64_t keeper_at_ns;    /* when the keeper has to look; not after any deadline that waits */
+    uint64_t keeper_busy_ns;  /* when it last gave up jobs */
     bool keeper_late;         /* that was moved forward, and nobody told the keeper yet */
     bool refusing;            /* no new jobs */
     bool workers_stopping;    /* workers leave when nothing is queued */

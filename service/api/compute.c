@@ -13,6 +13,7 @@ enum {
     SERIES_AT_ONCE = 64, /* a multiple of the eight that kernels take together */
     SEED_POINTS = 10000,
     SEED_ROUNDS = 5,
+    TRY_NS_MAX = 50 * 1000 * 1000,
     WORKER_STACK_BYTES = 512 * 1024
 };
 
@@ -342,21 +343,40 @@ static int create_workers(struct compute *c)
     return 0;
 }
 
-/* The first product of a shape costs milliseconds (pages, BLAS buffers): not the first
- * client's. */
+/* --- before the first request: pages, BLAS buffers, and what batches cost */
+
+static uint64_t time_model(struct compute *c, unsigned worker, const struct compute_queue *queue,
+                           size_t rows)
+{
+    float *in = c->workers[worker].memory;
+    float *out = in + rows * model_input_size(queue->model);
+    uint64_t start_ns = clock_now_ns();
+    model_run(queue->model, c->config.kernels, in, rows, out,
+              out + rows * model_output_size(queue->model));
+    return clock_now_ns() - start_ns;
+}
+
+/* The rows of a large batch that should not take too long for a start. */
+static size_t rows_to_try(struct compute *c, const struct compute_queue *queue)
+{
+    (void)time_model(c, 0, queue, 1); /* costs more than the next: pages, BLAS buffers */
+    uint64_t rows = TRY_NS_MAX / (time_model(c, 0, queue, 1) + 1);
+    if (rows > queue->limits.batch_rows_max)
+        return queue->limits.batch_rows_max;
+    return rows > 1 ? (size_t)rows : 1;
+}
+
+/* The first product of a shape costs milliseconds: not the first client's. */
 static void warm_up(struct compute *c)
 {
     for (size_t i = 0; i < c->queues_count; i++) {
         const struct compute_queue *queue = &c->queues[i];
         if (queue->kind != COMPUTE_PREDICT)
             continue;
-        size_t rows = queue->limits.batch_rows_max;
+        size_t rows = rows_to_try(c, queue);
         for (unsigned w = 0; w < c->workers_count; w++) {
-            float *in = c->workers[w].memory;
-            float *out = in + rows * model_input_size(queue->model);
-            float *scratch = out + rows * model_output_size(queue->model);
-            model_run(queue->model, c->config.kernels, in, 1, out, scratch);
-            model_run(queue->model, c->config.kernels, in, rows, out, scratch);
+            (void)time_model(c, w, queue, 1);
+            (void)time_model(c, w, queue, rows);
         }
     }
 }
@@ -407,18 +427,6 @@ static enum batcher_status create_batcher(struct compute *c)
     return status;
 }
 
-/* --- what batches cost, before the first one */
-
-static uint64_t time_model(struct compute *c, const struct compute_queue *queue, size_t rows)
-{
-    float *in = c->workers[0].memory;
-    float *out = in + rows * model_input_size(queue->model);
-    uint64_t start_ns = clock_now_ns();
-    model_run(queue->model, c->config.kernels, in, rows, out,
-              out + rows * model_output_size(queue->model));
-    return clock_now_ns() - start_ns;
-}
-
 static uint64_t time_series(struct compute *c, const struct compute_queue *queue, size_t points)
 {
     static const size_t period = 14;
@@ -439,7 +447,7 @@ static uint64_t time_batch(struct compute *c, const struct compute_queue *queue,
 {
     uint64_t best_ns = UINT64_MAX;
     for (size_t round = 0; round < SEED_ROUNDS; round++) {
-        uint64_t ns = queue->kind == COMPUTE_PREDICT ? time_model(c, queue, work)
+        uint64_t ns = queue->kind == COMPUTE_PREDICT ? time_model(c, 0, queue, work)
                                                      : time_series(c, queue, work);
         best_ns = ns < best_ns ? ns : best_ns;
     }
@@ -457,7 +465,7 @@ static int seed_costs(struct compute *c)
         const struct compute_queue *queue = &c->queues[i];
         struct batcher_cost_seed seed = {.small_work = 1, .large_work = SEED_POINTS};
         if (queue->kind == COMPUTE_PREDICT)
-            seed.large_work = queue->limits.batch_rows_max;
+            seed.large_work = rows_to_try(c, queue);
         seed.small_ns = time_batch(c, queue, seed.small_work);
         seed.large_ns = time_batch(c, queue, seed.large_work);
         batcher_seed_cost(c->batcher, queue->batcher_queue, &seed);
