@@ -218,6 +218,8 @@ static struct config_place place_of(const struct config_loader *loader, const ch
     case CONFIG_FILE:
         return (struct config_place){loader->file, loader->lines[index], key};
     case CONFIG_DEFAULT:
+    case CONFIG_MODEL:
+    case CONFIG_API:
         break;
     }
     return (struct config_place){.name = key};
@@ -265,10 +267,8 @@ static bool check_admin(struct config_loader *loader)
 static bool check_rows(struct config_loader *loader, const struct config_batching *batching,
                        const struct config_place *place)
 {
-    if (batching->queue_rows_max >= batching->batch_rows_max)
-        return true;
-    return config_fail(loader, place, "max_queue_rows %zu is below max_batch_rows %zu",
-                       batching->queue_rows_max, batching->batch_rows_max);
+    struct config_error error;
+    return config_batching_check(batching, &error) || config_fail(loader, place, "%s", error.text);
 }
 
 static bool check_batching(struct config_loader *loader)
@@ -391,32 +391,4 @@ void config_destroy(struct config *config)
     free(config->models_dir);
     free(config->isa);
     free(config);
-}
-
-static void override(struct config_batching *batching, const struct config_queue *queue)
-{
-    if ((queue->given & CONFIG_BATCH_ROWS) != 0)
-        batching->batch_rows_max = queue->batching.batch_rows_max;
-    if ((queue->given & CONFIG_QUEUE_ROWS) != 0)
-        batching->queue_rows_max = queue->batching.queue_rows_max;
-    if ((queue->given & CONFIG_QUEUE_BYTES) != 0)
-        batching->queue_bytes_max = queue->batching.queue_bytes_max;
-    if ((queue->given & CONFIG_INFLIGHT) != 0)
-        batching->inflight_batches_max = queue->batching.inflight_batches_max;
-    if ((queue->given & CONFIG_DELAY) != 0)
-        batching->delay_ns_max = queue->batching.delay_ns_max;
-    if ((queue->given & CONFIG_IDLE_DELAY) != 0)
-        batching->idle_delay_ns_max = queue->batching.idle_delay_ns_max;
-}
-
-struct config_batching config_batching_for(const struct config *config, const char *queue,
-                                           const struct config_queue *own)
-{
-    struct config_batching batching = config->batching;
-    if (own != NULL)
-        override(&batching, own);
-    for (size_t i = 0; i < config->queues_count; i++)
-        if (strcmp(config->queues[i].name, queue) == 0)
-            override(&batching, &config->queues[i]);
-    return batching;
 }

@@ -11,7 +11,9 @@
  * JITNEY_TEST_* (for tests) and what Kubernetes sets in every pod beside a
  * service called jitney: JITNEY_SERVICE_* and JITNEY_PORT*.
  *
- *   Threads    loaded once at start, read-only afterwards.
+ *   Threads    loaded once at start, read-only afterwards; but what concerns
+ *              batching changes on the thread that calls config_adopt_batching()
+ *              (config_batching.h), and no other may look at that.
  *   Ownership  struct config owns its strings; config_destroy() frees them.
  */
 #ifndef CONFIG_H
@@ -29,14 +31,17 @@ enum {
     CONFIG_LISTENERS_MAX = 16,
     CONFIG_QUEUES_MAX = 256,
     CONFIG_TENANTS_MAX = 63,
-    CONFIG_SETTINGS_MAX = 64
+    CONFIG_SETTINGS_MAX = 64,
+    CONFIG_BATCH_ROWS_CEILING = 4096 /* max_batch_rows; the batcher's arrays have room for it */
 };
 
 enum config_origin {
     CONFIG_DEFAULT,
     CONFIG_FILE,
     CONFIG_ENVIRONMENT,
-    CONFIG_FLAG
+    CONFIG_FLAG,
+    CONFIG_MODEL, /* the model's config.json; only of a queue's batching, as is */
+    CONFIG_API    /* PATCH /v1/batching/{queue} */
 };
 
 /* "127.0.0.1:8001", "[::1]:8001" or "unix:/run/jitney.sock". Port 0: any free one. */
@@ -55,6 +60,7 @@ struct config_batching {
     size_t inflight_batches_max; /* 0: as many as there are workers */
     uint64_t delay_ns_max;
     uint64_t idle_delay_ns_max;
+    uint64_t target_p99_ns; /* 0: none, the limits alone decide */
 };
 
 /* "queues": {"digits": {"max_batch_rows": 64}}: what the file says of one queue;
@@ -66,6 +72,7 @@ enum {
     CONFIG_INFLIGHT = 8,
     CONFIG_DELAY = 16,
     CONFIG_IDLE_DELAY = 32,
+    CONFIG_TARGET = 64,
 };
 struct config_queue {
     char *name;
@@ -141,6 +148,13 @@ enum config_result config_load(int argc, char *const *argv, char *const *environ
                                struct config **out, struct config_error *error)
     __attribute__((warn_unused_result));
 void config_destroy(struct config *config);
+
+/* Where a configuration is read from; enough to read it again. */
+struct config_source {
+    int argc;
+    char *const *argv;
+    char *const *environment;
+};
 
 /* The same without flags and environment, as if `text` were the file `name`: for
  * tests and fuzzing. */

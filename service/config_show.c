@@ -10,9 +10,9 @@
 
 #include "base.h"
 
-static const char *origin_str(unsigned char origin)
+const char *config_origin_str(enum config_origin origin)
 {
-    switch ((enum config_origin)origin) {
+    switch (origin) {
     case CONFIG_DEFAULT:
         return "default";
     case CONFIG_FILE:
@@ -21,13 +21,17 @@ static const char *origin_str(unsigned char origin)
         return "environment";
     case CONFIG_FLAG:
         return "flag";
+    case CONFIG_MODEL:
+        return "model";
+    case CONFIG_API:
+        return "api";
     }
     return "?";
 }
 
 static const char *origin_of(const struct config *config, const struct setting *setting)
 {
-    return origin_str(config->_origins[setting_index(setting)]);
+    return config_origin_str((enum config_origin)config->_origins[setting_index(setting)]);
 }
 
 static const struct config_listener *listeners_of(const struct config *config,
@@ -107,7 +111,7 @@ void config_each(const struct config *config,
             setting_format_number(setting, setting_load(setting, &queue->batching), &value);
             buffer_append(&value, "", 1);
             if (!key.failed && !value.failed)
-                line(ctx, key.data, value.data, origin_str(CONFIG_FILE));
+                line(ctx, key.data, value.data, config_origin_str(CONFIG_FILE));
         }
     }
     buffer_deinit(&value);
@@ -224,6 +228,20 @@ static void json_queue(const struct config *config, const struct config_queue *q
         json_number(setting, setting_load(setting, &config->batching), out);
         json_unit(setting, out);
     }
+}
+
+void config_effective_to_json(const struct config_effective *effective, struct buffer *out)
+{
+    struct setting own;
+    buffer_append_str(out, "{");
+    for (unsigned i = 0; i < CONFIG_FIELDS; i++) {
+        config_field_setting((enum config_field)i, &own);
+        buffer_append_format(out, "%s\"%s\":{\"value\":", i > 0 ? "," : "", last_of(own.key));
+        json_number(&own, setting_load(&own, &effective->batching), out);
+        buffer_append_format(out, ",\"source\":\"%s\"", config_origin_str(effective->origins[i]));
+        json_unit(&own, out);
+    }
+    buffer_append_str(out, "}");
 }
 
 static void json_tenant(const struct config_tenant *tenant, struct buffer *out)

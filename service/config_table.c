@@ -134,7 +134,8 @@ static const struct setting settings[] = {
      .help = "rows in a predict request"},
 
     {.key = "batching.max_batch_rows", .kind = SETTING_COUNT, .offset = AT(batching.batch_rows_max),
-     .queue_bit = CONFIG_BATCH_ROWS, .preset = "32", .min = 1, .max = 4096,
+     .queue_bit = CONFIG_BATCH_ROWS, .preset = "32", .min = 1,
+     .max = CONFIG_BATCH_ROWS_CEILING,
      .help = "rows computed at once"},
     {.key = "batching.max_queue_rows", .kind = SETTING_COUNT, .offset = AT(batching.queue_rows_max),
      .queue_bit = CONFIG_QUEUE_ROWS, .preset = "4096", .min = 1, .max = 1048576,
@@ -154,6 +155,9 @@ static const struct setting settings[] = {
      .offset = AT(batching.idle_delay_ns_max), .queue_bit = CONFIG_IDLE_DELAY,
      .preset = "0", .min = 0, .max = 10 * NS_PER_S,
      .help = "linger while none runs"},
+    {.key = "batching.target_p99", .kind = SETTING_DURATION, .offset = AT(batching.target_p99_ns),
+     .queue_bit = CONFIG_TARGET, .preset = "0", .min = 0, .max = MINUTE,
+     .help = "latency to batch for; 0: none, the limits decide"},
 
     {.key = "scheduling.refuse_late", .kind = SETTING_BOOL, .offset = AT(refuse_late),
      .preset = "true",

@@ -19,6 +19,7 @@
 
 #include "buffer.h"
 #include "config.h"
+#include "config_batching.h"
 
 enum setting_kind {
     SETTING_LISTENERS, /* struct config_listener[], followed by its size_t count */
@@ -134,6 +135,11 @@ void setting_format_number(const struct setting *setting, uint64_t number, struc
 const char *setting_choice(const struct setting *setting, size_t index, size_t *bytes);
 uint64_t setting_load(const struct setting *setting, const void *object);
 void setting_store(const struct setting *setting, void *object, uint64_t number);
+
+/* --- config_batching.c */
+
+/* The field's setting; *own is the same with its offset in struct config_batching. */
+const struct setting *config_field_setting(enum config_field field, struct setting *own);
 
 /* --- config_listener.c */
 

@@ -63,9 +63,10 @@ struct model_limits model_limits_default(void);
 /* Batching settings a model's config.json may carry; 0 or UINT64_MAX means
  * "not said", see each. */
 struct model_batching {
-    size_t batch_rows_max; /* 0: not said */
-    size_t queue_rows_max; /* 0: not said */
-    uint64_t delay_ns_max; /* UINT64_MAX: not said */
+    size_t batch_rows_max;  /* 0: not said */
+    size_t queue_rows_max;  /* 0: not said */
+    uint64_t delay_ns_max;  /* UINT64_MAX: not said */
+    uint64_t target_p99_ns; /* UINT64_MAX: not said */
 };
 
 /* What dense layers compute in. */

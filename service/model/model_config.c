@@ -23,9 +23,10 @@ struct parse {
 
 struct model_config model_config_default(void)
 {
-    return (struct model_config){.batching = {.delay_ns_max = UINT64_MAX},
-                                 .precision = MODEL_FLOAT32,
-                                 .int8_error_max = INT8_ERROR_MAX_DEFAULT};
+    return (struct model_config){
+        .batching = {.delay_ns_max = UINT64_MAX, .target_p99_ns = UINT64_MAX},
+        .precision = MODEL_FLOAT32,
+        .int8_error_max = INT8_ERROR_MAX_DEFAULT};
 }
 
 static size_t line_at(const struct parse *p, size_t position)
@@ -106,9 +107,13 @@ static enum model_status read_batching_member(const struct parse *p, yyjson_val 
     } else if (yyjson_equals_str(key, "max_delay_us")) {
         status = read_number(p, key, value, 0, MODEL_DELAY_US_MAX, &number);
         batching->delay_ns_max = number * NS_PER_US;
+    } else if (yyjson_equals_str(key, "target_p99_us")) {
+        status = read_number(p, key, value, 0, MODEL_TARGET_US_MAX, &number);
+        batching->target_p99_ns = number * NS_PER_US;
     } else {
-        status = fail_at(
-            p, key, "is unknown; batching has max_batch_rows, max_queue_rows and max_delay_us");
+        status = fail_at(p, key,
+                         "is unknown; batching has max_batch_rows, max_queue_rows, max_delay_us "
+                         "and target_p99_us");
     }
     return status;
 }

@@ -4,7 +4,8 @@
  *   {
  *     // Comments are allowed. Everything may be left out.
  *     "labels": ["cat", "dog"],
- *     "batching": {"max_batch_rows": 64, "max_queue_rows": 4096, "max_delay_us": 0},
+ *     "batching": {"max_batch_rows": 64, "max_queue_rows": 4096, "max_delay_us": 0,
+ *                  "target_p99_us": 0},
  *     "precision": "int8",    // or "float32"
  *     "int8_max_error": 0.01  // a part of the largest |output|
  *   }
@@ -26,6 +27,7 @@ enum {
     MODEL_BATCH_ROWS_MAX = 65536,
     MODEL_QUEUE_ROWS_MAX = 16 * 1024 * 1024,
     MODEL_DELAY_US_MAX = 10 * 1000 * 1000,
+    MODEL_TARGET_US_MAX = 60 * 1000 * 1000,
 };
 
 struct model_config {

@@ -190,6 +190,7 @@ static void nothing_given_means_the_documented_defaults(void **state)
     assert_int_equal(config->batching.queue_bytes_max, 256 * MIB);
     assert_int_equal(config->batching.inflight_batches_max, 0);
     assert_int_equal(config->batching.delay_ns_max, 0);
+    assert_int_equal(config->batching.target_p99_ns, 0);
     assert_false(config->check_only);
     config_destroy(config);
 }

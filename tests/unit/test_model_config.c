@@ -28,6 +28,7 @@ static void everything_may_be_left_out(void **state)
     assert_true(config.batching.delay_ns_max == UINT64_MAX);
     assert_int_equal(config.precision, MODEL_FLOAT32);
     assert_true(config.int8_error_max == 0.01);
+    assert_true(config.batching.target_p99_ns == UINT64_MAX);
     model_config_deinit(&config);
 }
 
@@ -37,7 +38,8 @@ static void settings_and_comments_are_read(void **state)
     struct model_config config;
     struct model_error error;
     const char *json = "// a comment\n{\"batching\": {\"max_queue_rows\": 512, /* and */\n"
-                       "\"max_batch_rows\": 32, \"max_delay_us\": 250},\n\"precision\": \"int8\", "
+                       "\"max_batch_rows\": 32, \"max_delay_us\": 250, "
+                       "\"target_p99_us\": 5000},\n\"precision\": \"int8\", "
                        "\"int8_max_error\": 0.25,\n"
                        "\"labels\": [\"\\u00e9\"]}";
     if (parse(json, &config, &error) != MODEL_OK)
@@ -47,6 +49,7 @@ static void settings_and_comments_are_read(void **state)
     assert_int_equal(config.batching.delay_ns_max, 250000);
     assert_int_equal(config.precision, MODEL_INT8);
     assert_true(config.int8_error_max == 0.25);
+    assert_int_equal(config.batching.target_p99_ns, 5000000);
     assert_int_equal(config.labels_count, 1);
     assert_string_equal(config.labels[0], "\xc3\xa9");
     model_config_deinit(&config);
@@ -84,6 +87,7 @@ static void mistakes_are_named_with_key_and_line(void **state)
         {"{\"batching\": {\"max_batch_rows\": \"8\"}}", "must be a whole number from 1 to 65536"},
         {"{\"batching\": {\"max_queue_rows\": 16777217}}", "a whole number from 1 to 16777216"},
         {"{\"batching\": {\"max_delay_us\": 10000001}}", "a whole number from 0 to 10000000"},
+        {"{\"batching\": {\"target_p99_us\": 60000001}}", "a whole number from 0 to 60000000"},
         {"{\"batching\": {\"max_delay_us\": 1,\n\"max_delay_us\": 1}}",
          "config.json:2: 'max_delay_us' occurs twice"},
         {"{\"batching\": {\"max_batch_rows\": 9, \"max_queue_rows\": 8}}",
