@@ -1,5 +1,6 @@
 #include "compute.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,13 @@ enum {
     WORKER_STACK_BYTES = 512 * 1024
 };
 
-/* A worker's own memory for one batch: its input, its output and the model's scratch. */
+/* A worker's own memory for one batch: its input, its output and the model's scratch. Made for
+ * the largest batch of the configuration; it grows on the worker itself when the limits were
+ * raised since. */
 struct worker {
     _Alignas(64) float *memory;
+    size_t floats;
+    size_t floats_refused; /* so many were not to be had; 0: that never happened */
     struct metrics_shard *shard;
 };
 
@@ -34,15 +39,55 @@ struct compute {
     atomic_size_t busy;
 };
 
+/* --- a worker's memory */
+
+static size_t floats_for(const struct model *model, size_t rows)
+{
+    return rows * (model_input_size(model) + model_output_size(model)) +
+           model_scratch_size(model, rows);
+}
+
+/* For BLAS and vectors, whole cache lines. */
+static float *allocate_floats(size_t floats)
+{
+    return aligned_alloc(64, (floats * sizeof(float) + 63) & ~(size_t)63);
+}
+
+/* What it held is gone. */
+static void grow(struct worker *worker, size_t floats)
+{
+    if (worker->floats_refused != 0 && floats >= worker->floats_refused)
+        return;
+    float *memory = allocate_floats(floats);
+    if (memory == NULL) {
+        worker->floats_refused = floats;
+        return;
+    }
+    free(worker->memory);
+    worker->memory = memory;
+    worker->floats = floats;
+}
+
+/* How many of `rows` fit into the worker's memory at once, which is made large enough for what a
+ * batch may have now. At least one: every model's row fitted at the start. */
+static size_t rows_that_fit(struct worker *worker, const struct compute_queue *queue, size_t rows)
+{
+    size_t rows_max = atomic_load_explicit(&queue->batch_rows_max, memory_order_relaxed);
+    rows = rows < rows_max ? rows : rows_max;
+    if (floats_for(queue->model, rows) > worker->floats)
+        grow(worker, floats_for(queue->model, rows_max));
+    while (rows > 1 && floats_for(queue->model, rows) > worker->floats)
+        rows /= 2;
+    return rows;
+}
+
 /* --- running */
 
-/* One job needs no copy. It may have more rows than a batch, for which the scratch is made;
- * then it runs in pieces. */
+/* One job needs no copy. It may have more rows than fit at once; then it runs in pieces. */
 static void run_alone(const struct compute_queue *queue, const struct kernels *kernels,
-                      struct job *job, float *scratch)
+                      struct job *job, size_t piece_max, float *scratch)
 {
     size_t in_size = model_input_size(queue->model), out_size = model_output_size(queue->model);
-    size_t piece_max = queue->limits.batch_rows_max;
     for (size_t row = 0; row < job->base.rows; row += piece_max) {
         size_t left = job->base.rows - row;
         model_run(queue->model, kernels, job->in_f32 + row * in_size,
@@ -51,15 +96,9 @@ static void run_alone(const struct compute_queue *queue, const struct kernels *k
 }
 
 /* More are gathered into one matrix and given out again. */
-static void run_predict(struct compute *c, const struct compute_queue *queue, unsigned worker,
-                        struct batcher_job **jobs, size_t count)
+static void run_together(const struct compute_queue *queue, const struct kernels *kernels,
+                         struct batcher_job **jobs, size_t count, float *memory)
 {
-    const struct kernels *kernels = c->config.kernels;
-    float *memory = c->workers[worker].memory;
-    if (count == 1) {
-        run_alone(queue, kernels, container_of(jobs[0], struct job, base), memory);
-        return;
-    }
     size_t in_size = model_input_size(queue->model), out_size = model_output_size(queue->model);
     float *in = memory;
     size_t rows = 0;
@@ -74,6 +113,40 @@ static void run_predict(struct compute *c, const struct compute_queue *queue, un
         struct job *job = container_of(jobs[i], struct job, base);
         memcpy(job->out_f32, out, job->base.rows * out_size * sizeof(float));
         out += job->base.rows * out_size;
+    }
+}
+
+static size_t rows_of(struct batcher_job *const *jobs, size_t count)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < count; i++)
+        rows += jobs[i]->rows;
+    return rows;
+}
+
+/* How many of the jobs, from the first on, have at most `rows_max` rows together; at least one. */
+static size_t jobs_within(struct batcher_job *const *jobs, size_t count, size_t rows_max)
+{
+    size_t taken = 1, rows = jobs[0]->rows;
+    while (taken < count && rows + jobs[taken]->rows <= rows_max)
+        rows += jobs[taken++]->rows;
+    return taken;
+}
+
+/* At once, unless the worker lacks the memory. */
+static void run_predict(struct compute *c, const struct compute_queue *queue, unsigned index,
+                        struct batcher_job **jobs, size_t count)
+{
+    struct worker *worker = &c->workers[index];
+    const struct kernels *kernels = c->config.kernels;
+    size_t rows_max = rows_that_fit(worker, queue, rows_of(jobs, count));
+    for (size_t taken; count > 0; jobs += taken, count -= taken) {
+        taken = jobs_within(jobs, count, rows_max);
+        if (taken == 1)
+            run_alone(queue, kernels, container_of(jobs[0], struct job, base), rows_max,
+                      worker->memory);
+        else
+            run_together(queue, kernels, jobs, taken, worker->memory);
     }
 }
 
@@ -212,6 +285,22 @@ static void count_job(struct metrics_shard *shard, const struct compute_queue *q
         metrics_add(shard, METRICS_COMPUTE_NONFINITE_RESULTS_TOTAL, indicator, 1);
 }
 
+static void remember(struct compute_queue *queue, const struct batcher_batch_info *info)
+{
+    recent_batches_add(&queue->recent, &(struct recent_batch){
+                                           .finished_ns = info->finished_ns,
+                                           .wait_ns_max = info->wait_ns_max,
+                                           .predicted_ns = info->predicted_ns,
+                                           .run_ns = info->run_ns,
+                                           .work = info->work,
+                                           .rows = info->rows,
+                                           .jobs = info->jobs,
+                                           .failed = info->failed,
+                                           .worker = info->worker,
+                                           .reason = info->reason,
+                                       });
+}
+
 static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info *info)
 {
     struct compute *c = ctx;
@@ -238,6 +327,7 @@ static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info 
     metrics_add(shard, METRICS_COMPUTE_TASKS_TOTAL, 0, 1);
     metrics_observe(shard, METRICS_COMPUTE_TASK_WAIT_SECONDS, 0, info->wait_ns_max);
     metrics_add(shard, METRICS_COMPUTE_KERNEL_DISPATCH_TOTAL, isa_of(c->config.kernels->isa), 1);
+    remember(queue, info);
     for (size_t i = 0; i < info->jobs; i++)
         count_job(shard, queue, container_of(info->items[i], struct job, base));
 }
@@ -250,28 +340,45 @@ static void done(void *ctx, struct batcher_job *list)
 
 /* --- creating */
 
-static struct batcher_queue_limits limits_for(const struct compute *c, const char *name,
-                                              const struct model *model)
+static struct config_queue said_by_model(const struct model *model)
 {
-    struct config_queue own = {0};
-    if (model != NULL) {
-        const struct model_batching *said = model_batching(model);
-        own.batching = (struct config_batching){.batch_rows_max = said->batch_rows_max,
-                                                .queue_rows_max = said->queue_rows_max,
-                                                .delay_ns_max = said->delay_ns_max};
-        own.given = (said->batch_rows_max > 0 ? CONFIG_BATCH_ROWS : 0u) |
-                    (said->queue_rows_max > 0 ? CONFIG_QUEUE_ROWS : 0u) |
-                    (said->delay_ns_max != UINT64_MAX ? CONFIG_DELAY : 0u);
-    }
-    struct config_batching b = config_batching_for(c->config.config, name, &own);
+    if (model == NULL)
+        return (struct config_queue){0};
+    const struct model_batching *said = model_batching(model);
+    return (struct config_queue){
+        .batching = {.batch_rows_max = said->batch_rows_max,
+                     .queue_rows_max = said->queue_rows_max,
+                     .delay_ns_max = said->delay_ns_max,
+                     .target_p99_ns = said->target_p99_ns},
+        .given = (said->batch_rows_max > 0 ? CONFIG_BATCH_ROWS : 0u) |
+                 (said->queue_rows_max > 0 ? CONFIG_QUEUE_ROWS : 0u) |
+                 (said->delay_ns_max != UINT64_MAX ? CONFIG_DELAY : 0u) |
+                 (said->target_p99_ns != UINT64_MAX ? CONFIG_TARGET : 0u),
+    };
+}
+
+struct config_effective compute_batching(const struct compute *c, const struct compute_queue *queue,
+                                         const struct config *config,
+                                         const struct config_queue *api)
+{
+    struct config_queue model = said_by_model(queue->model);
+    struct config_effective effective = config_batching_explain(config, queue->name, &model, api);
+    if (effective.batching.inflight_batches_max == 0)
+        effective.batching.inflight_batches_max = c->workers_count;
+    return effective;
+}
+
+static struct batcher_queue_limits limits_of(const struct compute *c,
+                                             const struct config_batching *batching)
+{
     return (struct batcher_queue_limits){
-        .batch_rows_max = b.batch_rows_max,
-        .queue_rows_max = b.queue_rows_max,
-        .queue_bytes_max = b.queue_bytes_max,
-        .inflight_batches_max =
-            b.inflight_batches_max > 0 ? b.inflight_batches_max : c->workers_count,
-        .delay_ns_max = b.delay_ns_max,
-        .idle_delay_ns_max = b.idle_delay_ns_max,
+        .batch_rows_max = batching->batch_rows_max,
+        .queue_rows_max = batching->queue_rows_max,
+        .queue_bytes_max = batching->queue_bytes_max,
+        .inflight_batches_max = batching->inflight_batches_max,
+        .delay_ns_max = batching->delay_ns_max,
+        .idle_delay_ns_max = batching->idle_delay_ns_max,
+        .target_p99_ns = batching->target_p99_ns,
         .admits_late = !c->config.config->refuse_late,
     };
 }
@@ -284,7 +391,10 @@ static struct compute_queue *add_queue(struct compute *c, enum compute_kind kind
     queue->model = model;
     queue->label = (unsigned)c->queues_count;
     snprintf(queue->name, sizeof queue->name, "%s", name);
-    queue->limits = limits_for(c, name, model);
+    struct config_effective effective = compute_batching(c, queue, c->config.config, NULL);
+    queue->limits = limits_of(c, &effective.batching);
+    atomic_init(&queue->batch_rows_max, queue->limits.batch_rows_max);
+    recent_batches_init(&queue->recent);
     c->queues_count++;
     return queue;
 }
@@ -318,9 +428,7 @@ static size_t worker_memory_size(const struct compute *c)
         const struct compute_queue *queue = &c->queues[i];
         if (queue->kind != COMPUTE_PREDICT)
             continue;
-        size_t rows = queue->limits.batch_rows_max;
-        size_t needed = rows * (model_input_size(queue->model) + model_output_size(queue->model)) +
-                        model_scratch_size(queue->model, rows);
+        size_t needed = floats_for(queue->model, queue->limits.batch_rows_max);
         size = needed > size ? needed : size;
     }
     return size;
@@ -328,17 +436,18 @@ static size_t worker_memory_size(const struct compute *c)
 
 static int create_workers(struct compute *c)
 {
-    size_t bytes = (worker_memory_size(c) * sizeof(float) + 63) & ~(size_t)63;
+    size_t floats = worker_memory_size(c);
     /* calloc does not know of the alignment that keeps workers off each other's cache lines. */
     c->workers = aligned_alloc(_Alignof(struct worker), c->workers_count * sizeof *c->workers);
     if (c->workers == NULL)
         return -1;
     memset(c->workers, 0, c->workers_count * sizeof *c->workers);
     for (unsigned i = 0; i < c->workers_count; i++) {
-        c->workers[i].memory = aligned_alloc(64, bytes);
+        c->workers[i].memory = allocate_floats(floats);
         if (c->workers[i].memory == NULL)
             return -1;
-        memset(c->workers[i].memory, 0, bytes);
+        memset(c->workers[i].memory, 0, floats * sizeof(float));
+        c->workers[i].floats = floats;
     }
     return 0;
 }
@@ -381,9 +490,10 @@ static void warm_up(struct compute *c)
     }
 }
 
+/* Limits may be raised so far while it runs. */
 static size_t largest_batch(const struct compute *c)
 {
-    size_t rows = 1;
+    size_t rows = CONFIG_BATCH_ROWS_CEILING;
     for (size_t i = 0; i < c->queues_count; i++)
         if (c->queues[i].limits.batch_rows_max > rows)
             rows = c->queues[i].limits.batch_rows_max;
@@ -520,8 +630,22 @@ void compute_destroy(struct compute *c)
     for (unsigned i = 0; c->workers != NULL && i < c->workers_count; i++)
         free(c->workers[i].memory);
     free(c->workers);
+    for (size_t i = 0; i < c->queues_count; i++)
+        recent_batches_deinit(&c->queues[i].recent);
     free(c->queues);
     free(c);
+}
+
+/* --- changing it */
+
+void compute_set_batching(struct compute *c, struct compute_queue *queue,
+                          const struct config_batching *batching)
+{
+    struct batcher_queue_limits limits = limits_of(c, batching);
+    atomic_store_explicit(&queue->batch_rows_max, limits.batch_rows_max, memory_order_relaxed);
+    enum batcher_status status = batcher_set_limits(c->batcher, queue->batcher_queue, &limits);
+    assert(status == BATCHER_OK); /* the configuration's ranges are narrower than the batcher's */
+    (void)status;
 }
 
 /* --- looking at it */
@@ -549,6 +673,14 @@ size_t compute_queue_count(const struct compute *c)
 struct compute_queue *compute_queue_at(struct compute *c, size_t index)
 {
     return &c->queues[index];
+}
+
+struct compute_queue *compute_queue_find(struct compute *c, const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < c->queues_count; i++)
+        if (strlen(c->queues[i].name) == bytes && memcmp(c->queues[i].name, name, bytes) == 0)
+            return &c->queues[i];
+    return NULL;
 }
 
 struct compute_queue *compute_queue_of_model(struct compute *c, const struct model *model)

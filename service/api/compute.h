@@ -5,8 +5,12 @@
  * share a queue whatever their period and length: the kernels take each series by
  * itself, so a common period would buy nothing and cost smaller batches.)
  *
- *   Threads    created before the workers start; then compute_run() on workers,
- *              each with its own scratch, and everything else read-only.
+ *   Threads    created before the workers start; then batches run on workers,
+ *              each with its own scratch. compute_set_batching() on one thread at a
+ *              time; everything else is read-only.
+ *   Memory     a worker's is made for the largest batch of the configuration. A limit
+ *              that was raised since makes it grow on the worker, once; when that
+ *              fails the batch runs in pieces that fit.
  *   Isolation  a job whose result is not finite is not an error (JSON null);
  *              jobs do not share memory, so one cannot spoil another.
  */
@@ -17,10 +21,11 @@
 #include <stddef.h>
 
 #include "batcher.h"
-#include "config.h"
+#include "config_batching.h"
 #include "kernels.h"
 #include "metrics.h"
 #include "model_repository.h"
+#include "recent_batches.h"
 #include "tenants.h"
 
 enum compute_kind {
@@ -36,7 +41,9 @@ struct compute_queue {
     char name[160];            /* in config.json ("queues") and as the label `model` */
     unsigned label;            /* index of the label `model` */
     struct batcher_queue *batcher_queue;
-    struct batcher_queue_limits limits;
+    struct batcher_queue_limits limits; /* at the start; batcher_queue_stats() has those of now */
+    atomic_size_t batch_rows_max;       /* of now */
+    struct recent_batches recent;
     atomic_uint_fast64_t last_batch_ns; /* monotonic; 0: none yet */
 };
 
@@ -61,12 +68,24 @@ void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned fi
 /* Runs or gives up what is queued, joins the workers. NULL is a no-op. */
 void compute_destroy(struct compute *c);
 
+/* What holds for a queue, and who said so: `config` is in force, `api` was said since (NULL:
+ * nothing). As many batches in flight as there are workers, where 0 was said. */
+struct config_effective compute_batching(const struct compute *c, const struct compute_queue *queue,
+                                         const struct config *config,
+                                         const struct config_queue *api);
+
+/* From now on, for what waits already too. Takes what compute_batching() gives. */
+void compute_set_batching(struct compute *c, struct compute_queue *queue,
+                          const struct config_batching *batching);
+
 struct batcher *compute_batcher(struct compute *c);
 const struct kernels *compute_kernels(const struct compute *c);
 size_t compute_workers_busy(const struct compute *c);
 
 size_t compute_queue_count(const struct compute *c);
 struct compute_queue *compute_queue_at(struct compute *c, size_t index);
+/* By name, which is not terminated; NULL: there is none. */
+struct compute_queue *compute_queue_find(struct compute *c, const char *name, size_t bytes);
 struct compute_queue *compute_queue_of_model(struct compute *c, const struct model *model);
 struct compute_queue *compute_queue_of_indicator(struct compute *c, enum compute_kind kind);
 

@@ -144,6 +144,8 @@ static void append_precision(struct buffer *out, const struct model *model)
 static void append_loaded(struct api *api, const struct model *model, struct buffer *out)
 {
     const struct compute_queue *queue = compute_queue_of_model(api->compute, model);
+    struct batcher_queue_stats stats;
+    batcher_queue_stats(compute_batcher(api->compute), queue->batcher_queue, &stats);
     size_t output_size = model_output_size(model);
     buffer_append_str(out, ",\"inputs\":");
     append_tensor(out, model_input_name(model), model_input_shape(model), model_input_rank(model));
@@ -152,11 +154,12 @@ static void append_loaded(struct api *api, const struct model *model, struct buf
     buffer_append_format(out,
                          ",\"parameters\":%zu,\"flops_per_row\":%llu,\"labels\":%zu,"
                          "\"batching\":{\"max_batch_rows\":%zu,\"max_queue_rows\":%zu,"
-                         "\"max_delay_us\":%llu}",
+                         "\"max_delay_us\":%llu,\"target_p99_us\":%llu}",
                          model_parameters(model), (unsigned long long)model_flops_per_row(model),
-                         model_labels_count(model), queue->limits.batch_rows_max,
-                         queue->limits.queue_rows_max,
-                         (unsigned long long)(queue->limits.delay_ns_max / NS_PER_US));
+                         model_labels_count(model), stats.limits.batch_rows_max,
+                         stats.limits.queue_rows_max,
+                         (unsigned long long)(stats.limits.delay_ns_max / NS_PER_US),
+                         (unsigned long long)(stats.limits.target_p99_ns / NS_PER_US));
     append_precision(out, model);
     append_layers(out, model);
 }
