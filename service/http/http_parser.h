@@ -39,6 +39,7 @@
     X(ACCEPT, "accept")                        \
     X(AUTHORIZATION, "authorization")          \
     X(REQUEST_TIMEOUT, "x-request-timeout-ms") \
+    X(IF_MATCH, "if-match")                    \
     X(PRIORITY, "x-priority")                  \
     X(TENANT, "x-tenant")
 
