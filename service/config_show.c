@@ -470,10 +470,14 @@ void config_markdown(struct buffer *out)
         "sets in every pod beside a service called jitney: `JITNEY_SERVICE_*` and `JITNEY_PORT*`.\n"
         "\n");
     markdown_table(out);
-    buffer_append_str(out, "\n## queues\n\n"
-                           "`queues.NAME` takes any key of `batching`, for the queue of the model "
-                           "or indicator `NAME`\nalone, and beats what the model's own "
-                           "`config.json` says. Only in the file.\n");
+    buffer_append_str(out,
+                      "\n## queues\n\n"
+                      "`queues.NAME` takes any key of `batching`, for the queue of the model "
+                      "or indicator `NAME`\nalone, and beats what the model's own "
+                      "`config.json` says. Only in the file.\n\n"
+                      "`batching` and `queues` can change while the server runs: SIGHUP reads the "
+                      "file again, and\n`PATCH /v1/batching/{queue}` on the admin listener changes "
+                      "one queue; see [api.md](api.md#batching).\n");
     buffer_append_str(
         out,
         "\n## A model's config.json\n\n"
@@ -482,7 +486,8 @@ void config_markdown(struct buffer *out)
         "refused (the model is, the server starts):\n\n"
         "| key | default | values | what |\n|---|---|---|---|\n"
         "| `labels` | none | strings | the class of each output |\n"
-        "| `batching` | none | `max_batch_rows`, `max_queue_rows`, `max_delay_us` | the model's "
+        "| `batching` | none | `max_batch_rows`, `max_queue_rows`, `max_delay_us`, `target_p99_us` "
+        "| the model's "
         "own; "
         "`queues.NAME` beats them |\n"
         "| `precision` | `float32` | float32, int8 | what its dense layers compute in |\n"

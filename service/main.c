@@ -32,7 +32,7 @@ static void log_setting(void *ctx, const char *key, const char *value, const cha
               LOG_STR("source", source));
 }
 
-static int serve(const struct config *config)
+static int serve(struct config *config, const struct config_source *source)
 {
     struct log_config log_config = {
         .level = config->log_level, .format = config->log_format, .fd = STDERR_FILENO};
@@ -44,7 +44,7 @@ static int serve(const struct config *config)
     config_each(config, log_setting, log);
     struct server *server;
     int status = EXIT_CANNOT_START;
-    if (server_create(config, log, &server) == 0) {
+    if (server_create(config, source, log, &server) == 0) {
         status = server_run(server);
         server_destroy(server);
     }
@@ -54,6 +54,7 @@ static int serve(const struct config *config)
 
 int main(int argc, char **argv)
 {
+    const struct config_source source = {argc, argv, environ};
     struct config *config;
     struct config_error error;
     switch (config_load(argc, argv, environ, &config, &error)) {
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
     if (config->check_only)
         puts("the configuration is good");
     else
-        status = serve(config);
+        status = serve(config, &source);
     config_destroy(config);
     return status;
 }

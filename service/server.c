@@ -12,6 +12,7 @@
 #include "api.h"
 #include "base.h"
 #include "listener.h"
+#include "reload.h"
 
 enum {
     LISTENERS_MAX = 2 * CONFIG_LISTENERS_MAX,
@@ -55,12 +56,14 @@ struct server {
     struct compute *compute;
     struct metrics *metrics;
     struct selftest *selftest;
+    struct reload reload;
     struct api api;
     struct server_loop *loops;
     struct bound_listener listeners[LISTENERS_MAX];
     size_t listeners_count;
     uv_signal_t sigterm;
     uv_signal_t sigint;
+    uv_signal_t sighup;
     uv_timer_t drain;
     unsigned signals;
     bool gave_up; /* open requests were answered 503 to end */
@@ -106,6 +109,7 @@ static void on_loop_stopped(struct api_loop *api_loop)
     struct server *server = loop->server;
     uv_close((uv_handle_t *)&server->sigterm, NULL);
     uv_close((uv_handle_t *)&server->sigint, NULL);
+    uv_close((uv_handle_t *)&server->sighup, NULL);
     uv_close((uv_handle_t *)&server->drain, NULL);
 }
 
@@ -154,6 +158,12 @@ static void on_signal(uv_signal_t *handle, int number)
     order_all(server, ORDER_CLOSE_POLITELY);
     uv_timer_start(&server->drain, on_drain_delay_over, server->config->drain_delay_ns / NS_PER_MS,
                    0);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    reload_configuration(&((struct server *)handle->data)->reload);
 }
 
 /* --- creating, step by step */
@@ -374,6 +384,19 @@ static int create_metrics(struct server *server)
     return server->selftest != NULL ? 0 : -1;
 }
 
+/* Changes come through loop 0: its admin listeners, its signals. */
+static int create_batching(struct server *server, struct config *config)
+{
+    struct batching *batching =
+        batching_create(server->compute, config, metrics_shard(server->metrics, 0), server->log);
+    server->api.batching = server->reload.batching = batching;
+    server->reload.metrics = server->metrics;
+    reload_succeeded(server->metrics);
+    if (batching == NULL)
+        log_write(server->log, LOG_ERROR, "out of memory for the queues' settings");
+    return batching != NULL ? 0 : -1;
+}
+
 static int init_loop(struct server *server, size_t index)
 {
     struct server_loop *loop = &server->loops[index];
@@ -440,11 +463,15 @@ static int watch_signals(struct server *server)
         rc = uv_signal_init(uv, &server->sigterm);
     if (rc == 0)
         rc = uv_signal_init(uv, &server->sigint);
-    server->drain.data = server->sigterm.data = server->sigint.data = server;
+    if (rc == 0)
+        rc = uv_signal_init(uv, &server->sighup);
+    server->drain.data = server->sigterm.data = server->sigint.data = server->sighup.data = server;
     if (rc == 0)
         rc = uv_signal_start(&server->sigterm, on_signal, SIGTERM);
     if (rc == 0)
         rc = uv_signal_start(&server->sigint, on_signal, SIGINT);
+    if (rc == 0)
+        rc = uv_signal_start(&server->sighup, on_hangup, SIGHUP);
     return rc;
 }
 
@@ -459,16 +486,15 @@ static void init_api(struct server *server)
     atomic_init(&api->ready, true);
 }
 
-static int start(struct server *server)
+static int start(struct server *server, struct config *config)
 {
-    const struct config *config = server->config;
     fit_connections(server);
     init_api(server);
     if (read_token(server) != 0 || read_tenants(server) != 0 ||
         bind_listeners(server, config->listen, config->listen_count, false) != 0 ||
         bind_listeners(server, config->admin_listen, config->admin_listen_count, true) != 0 ||
         choose_kernels(server) != 0 || load_models(server) != 0 || create_compute(server) != 0 ||
-        create_metrics(server) != 0)
+        create_metrics(server) != 0 || create_batching(server, config) != 0)
         return -1;
     server->api.repository = server->repository;
     server->api.compute = server->compute;
@@ -482,7 +508,8 @@ static int start(struct server *server)
     return rc;
 }
 
-int server_create(const struct config *config, struct log *log, struct server **out)
+int server_create(struct config *config, const struct config_source *source, struct log *log,
+                  struct server **out)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -490,9 +517,10 @@ int server_create(const struct config *config, struct log *log, struct server **
         return -1;
     }
     server->config = config;
+    server->reload = (struct reload){.source = source, .running = config, .log = log};
     server->log = log;
     server->limits = config->http;
-    if (start(server) != 0) {
+    if (start(server, config) != 0) {
         server_destroy(server);
         return -1;
     }
@@ -586,6 +614,7 @@ void server_destroy(struct server *server)
 {
     if (server == NULL)
         return;
+    batching_destroy(server->api.batching);
     compute_destroy(server->compute); /* joins the workers, which use all the rest */
     for (size_t i = 0; server->loops != NULL && i < server->config->io_threads; i++)
         destroy_loop(&server->loops[i]);

@@ -8,6 +8,7 @@
  *              Connection: close for the drain delay; then listeners close and
  *              open requests finish within the drain timeout. A second signal ends
  *              that at once: open requests are answered 503.
+ *   SIGHUP     reads the configuration again; see reload.h.
  */
 #ifndef SERVER_H
 #define SERVER_H
@@ -20,9 +21,10 @@
 struct server;
 
 /* Loads the models, binds the sockets, starts the workers. On failure it has logged why,
- * and *out is untouched. The configuration and the log must outlive the server. */
-int server_create(const struct config *config, struct log *log, struct server **out)
-    __attribute__((warn_unused_result));
+ * and *out is untouched. All three must outlive the server; what `config` says of batching
+ * changes while it runs. */
+int server_create(struct config *config, const struct config_source *source, struct log *log,
+                  struct server **out) __attribute__((warn_unused_result));
 
 /* Serves until a signal ends it. The process's exit status: 0 when every request that was
  * begun got its answer and everything was given back, else 1. */

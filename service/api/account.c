@@ -15,7 +15,9 @@ static enum metrics_route metrics_route_of(enum route_id id)
         [ROUTE_MODEL] = METRICS_ROUTE_MODEL,       [ROUTE_PREDICT] = METRICS_ROUTE_PREDICT,
         [ROUTE_SMA] = METRICS_ROUTE_INDICATOR,     [ROUTE_EMA] = METRICS_ROUTE_INDICATOR,
         [ROUTE_RSI] = METRICS_ROUTE_INDICATOR,     [ROUTE_CONFIG] = METRICS_ROUTE_CONFIG,
-        [ROUTE_SELFTEST] = METRICS_ROUTE_SELFTEST, [ROUTE_NONE] = METRICS_ROUTE_OTHER,
+        [ROUTE_BATCHING] = METRICS_ROUTE_BATCHING, [ROUTE_QUEUE] = METRICS_ROUTE_QUEUE,
+        [ROUTE_RECENT] = METRICS_ROUTE_RECENT,     [ROUTE_SELFTEST] = METRICS_ROUTE_SELFTEST,
+        [ROUTE_NONE] = METRICS_ROUTE_OTHER,
     };
     return routes[id];
 }
@@ -155,7 +157,6 @@ void account_gauges(struct api *api)
     metrics_set(m, METRICS_COMPUTE_WORKER_THREADS, 0, (double)api->config->workers);
     metrics_set(m, METRICS_COMPUTE_WORKERS_BUSY, 0, (double)compute_workers_busy(api->compute));
     metrics_set(m, METRICS_SERVICE_READY, 0, atomic_load(&api->ready) ? 1 : 0);
-    metrics_set(m, METRICS_SERVICE_CONFIG_LAST_RELOAD_SUCCESSFUL, 0, 1);
     for (unsigned level = 0; level < LOG_LEVEL_COUNT; level++)
         metrics_set(m, METRICS_LOG_MESSAGES_TOTAL, level,
                     (double)log_lines(api->log, (enum log_level)level));

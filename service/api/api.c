@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "batching_routes.h"
 #include "compute_request.h"
 #include "exchange.h"
 #include "info.h"
@@ -11,58 +12,16 @@
 
 /* --- the head: everything that can be said before the body is read */
 
-static bool media_type_ok(struct http_slice type)
-{
-    if (type.at == NULL)
-        return true;
-    const char *semicolon = memchr(type.at, ';', type.bytes);
-    if (semicolon != NULL)
-        type.bytes = (size_t)(semicolon - type.at);
-    while (type.bytes > 0 && type.at[type.bytes - 1] == ' ')
-        type.bytes--;
-    return http_slice_equals_nocase(type, "application/json");
-}
-
 static bool encoding_ok(struct http_slice encoding)
 {
     return encoding.at == NULL || http_slice_equals_nocase(encoding, "identity");
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Clients quote model names; only names that need no quoting exist. */
-static bool decode_name(struct http_slice raw, char *name, size_t size, size_t *bytes)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < raw.bytes; i++, n++) {
-        if (n == size)
-            return false;
-        name[n] = raw.at[i];
-        if (raw.at[i] != '%')
-            continue;
-        int high = i + 2 < raw.bytes ? hex_value(raw.at[i + 1]) : -1;
-        int low = i + 2 < raw.bytes ? hex_value(raw.at[i + 2]) : -1;
-        if (high < 0 || low < 0)
-            return false;
-        name[n] = (char)(high << 4 | low);
-        i += 2;
-    }
-    *bytes = n;
-    return true;
 }
 
 static const struct model_entry *find_model(struct api *api, const struct route *route)
 {
     char name[128];
     size_t bytes;
-    if (!decode_name(route->model, name, sizeof name, &bytes))
+    if (!route_decode_name(route->model, name, sizeof name, &bytes))
         return NULL;
     return model_repository_find(api->repository, name, bytes, route->version.at,
                                  route->version.bytes);
@@ -91,14 +50,22 @@ static bool check_model(struct api_loop *loop, struct http_exchange *ex, const s
     return true;
 }
 
+static bool check_media_type(struct api_loop *loop, struct http_exchange *ex)
+{
+    struct http_slice type = ex->request->headers[HTTP_HEADER_CONTENT_TYPE];
+    if (type.at == NULL || exchange_media_type_is(type, "application/json"))
+        return true;
+    exchange_fail(loop, ex, API_UNSUPPORTED_MEDIA_TYPE,
+                  "the body must be application/json, or say nothing");
+    return false;
+}
+
 static bool check_body_headers(struct api_loop *loop, struct http_exchange *ex)
 {
     const struct http_slice *headers = ex->request->headers;
-    if (!media_type_ok(headers[HTTP_HEADER_CONTENT_TYPE])) {
-        exchange_fail(loop, ex, API_UNSUPPORTED_MEDIA_TYPE,
-                      "the body must be application/json, or say nothing");
+    bool patch = exchange_route(ex) == ROUTE_QUEUE;
+    if (patch ? !batching_check_media_type(loop, ex) : !check_media_type(loop, ex))
         return false;
-    }
     if (!encoding_ok(headers[HTTP_HEADER_CONTENT_ENCODING])) {
         exchange_fail(loop, ex, API_UNSUPPORTED_ENCODING, "no Content-Encoding is supported");
         return false;
@@ -143,6 +110,11 @@ static void on_headers(void *ctx, struct http_exchange *ex)
     }
     if ((route.id == ROUTE_MODEL || route.id == ROUTE_PREDICT) && !check_model(loop, ex, &route))
         return;
+    if ((route.id == ROUTE_QUEUE || route.id == ROUTE_RECENT) &&
+        !batching_find_queue(loop, ex, route.queue))
+        return;
+    if (ex->request->method == HTTP_METHOD_PATCH)
+        check_body_headers(loop, ex);
     if (exchange_is_compute(ex) && check_body_headers(loop, ex))
         compute_request_check(loop, ex, queue_of(loop->api, ex));
 }
@@ -186,6 +158,15 @@ static void on_request(void *ctx, struct http_exchange *ex)
         break;
     case ROUTE_CONFIG:
         info_config(loop, ex);
+        break;
+    case ROUTE_BATCHING:
+        batching_show_all(loop, ex);
+        break;
+    case ROUTE_QUEUE:
+        batching_show_or_patch(loop, ex);
+        break;
+    case ROUTE_RECENT:
+        batching_show_recent(loop, ex);
         break;
     case ROUTE_SELFTEST:
         info_selftest(loop, ex);

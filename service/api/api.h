@@ -23,6 +23,7 @@
 #include <uv.h>
 
 #include "api_error.h"
+#include "batching.h"
 #include "completion.h"
 #include "compute.h"
 #include "config.h"
@@ -46,6 +47,7 @@ struct api {
     struct compute *compute;
     struct metrics *metrics;
     struct selftest *selftest;
+    struct batching *batching; /* loop 0 only */
     struct log *log;
     struct tenants tenants;
     uint64_t started_ns;

@@ -27,7 +27,9 @@
     X(UNAUTHORIZED, 401, "unauthorized")                     \
     X(NOT_FOUND, 404, "not_found")                           \
     X(MODEL_NOT_FOUND, 404, "model_not_found")               \
+    X(QUEUE_NOT_FOUND, 404, "queue_not_found")               \
     X(METHOD_NOT_ALLOWED, 405, "method_not_allowed")         \
+    X(PRECONDITION_FAILED, 412, "precondition_failed")       \
     X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type") \
     X(UNSUPPORTED_ENCODING, 415, "unsupported_encoding")     \
     X(EXECUTION_FAILED, 500, "execution_failed")             \

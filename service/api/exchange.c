@@ -21,6 +21,16 @@ bool exchange_is_compute(const struct http_exchange *ex)
     return id == ROUTE_PREDICT || id == ROUTE_SMA || id == ROUTE_EMA || id == ROUTE_RSI;
 }
 
+bool exchange_media_type_is(struct http_slice type, const char *name)
+{
+    const char *semicolon = memchr(type.at, ';', type.bytes);
+    if (semicolon != NULL)
+        type.bytes = (size_t)(semicolon - type.at);
+    while (type.bytes > 0 && type.at[type.bytes - 1] == ' ')
+        type.bytes--;
+    return http_slice_equals_nocase(type, name);
+}
+
 void exchange_answer_error(struct api_loop *loop, struct http_exchange *ex,
                            const struct api_error *error)
 {

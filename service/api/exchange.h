@@ -21,6 +21,9 @@ enum route_id exchange_route(const struct http_exchange *ex);
 /* Predictions and indicators. */
 bool exchange_is_compute(const struct http_exchange *ex);
 
+/* Whether a Content-Type names this type, whatever its parameters. */
+bool exchange_media_type_is(struct http_slice type, const char *name);
+
 /* Answers the error and counts it. */
 void exchange_fail(struct api_loop *loop, struct http_exchange *ex, enum api_error_id id,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -4,6 +4,7 @@
 
 #define GET_METHODS (1u << HTTP_METHOD_GET | 1u << HTTP_METHOD_HEAD)
 #define POST_METHODS (1u << HTTP_METHOD_POST)
+#define PATCH_METHODS (1u << HTTP_METHOD_PATCH)
 
 struct fixed_route {
     const char *path;
@@ -24,11 +25,14 @@ static const struct fixed_route fixed_routes[] = {
     {"/v1/indicators/ema", ROUTE_EMA, METRICS_ROUTE_INDICATOR, POST_METHODS, false},
     {"/v1/indicators/rsi", ROUTE_RSI, METRICS_ROUTE_INDICATOR, POST_METHODS, false},
     {"/v1/config", ROUTE_CONFIG, METRICS_ROUTE_CONFIG, GET_METHODS, true},
+    {"/v1/batching", ROUTE_BATCHING, METRICS_ROUTE_BATCHING, GET_METHODS, true},
     {"/v1/selftest", ROUTE_SELFTEST, METRICS_ROUTE_SELFTEST, GET_METHODS | POST_METHODS, true},
 };
 
 static const char *allow_of(unsigned methods)
 {
+    if ((methods & PATCH_METHODS) != 0)
+        return "GET, HEAD, PATCH";
     if (methods == POST_METHODS)
         return "POST";
     return (methods & POST_METHODS) != 0 ? "GET, HEAD, POST" : "GET, HEAD";
@@ -80,12 +84,35 @@ static struct route model_route(struct http_slice rest)
     return route;
 }
 
+/* NAME, and NAME/recent. */
+static struct route queue_route(struct http_slice rest)
+{
+    struct route route = {.id = ROUTE_QUEUE,
+                          .metrics_route = METRICS_ROUTE_QUEUE,
+                          .methods = GET_METHODS | PATCH_METHODS,
+                          .admin_only = true};
+    if (strip_suffix(&rest, "/recent")) {
+        route.id = ROUTE_RECENT;
+        route.metrics_route = METRICS_ROUTE_RECENT;
+        route.methods = GET_METHODS;
+    }
+    route.allow = allow_of(route.methods);
+    route.queue = rest;
+    if (rest.bytes == 0 || memchr(rest.at, '/', rest.bytes) != NULL)
+        route.id = ROUTE_NONE;
+    return route;
+}
+
 struct route route_find(struct http_slice path)
 {
     struct route none = {.id = ROUTE_NONE, .metrics_route = METRICS_ROUTE_OTHER};
     struct http_slice rest = path;
     if (strip_prefix(&rest, "/v1/models/")) {
         struct route route = model_route(rest);
+        return route.id == ROUTE_NONE ? none : route;
+    }
+    if (strip_prefix(&rest, "/v1/batching/")) {
+        struct route route = queue_route(rest);
         return route.id == ROUTE_NONE ? none : route;
     }
     for (size_t i = 0; i < sizeof fixed_routes / sizeof fixed_routes[0]; i++) {
@@ -103,4 +130,34 @@ struct route route_find(struct http_slice path)
 bool route_allows(const struct route *route, enum http_method method)
 {
     return (route->methods & 1u << method) != 0;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Clients quote names of models; only names that need no quoting exist. */
+bool route_decode_name(struct http_slice raw, char *name, size_t size, size_t *bytes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < raw.bytes; i++, n++) {
+        if (n == size)
+            return false;
+        name[n] = raw.at[i];
+        if (raw.at[i] != '%')
+            continue;
+        int high = i + 2 < raw.bytes ? hex_value(raw.at[i + 1]) : -1;
+        int low = i + 2 < raw.bytes ? hex_value(raw.at[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return false;
+        name[n] = (char)(high << 4 | low);
+        i += 2;
+    }
+    *bytes = n;
+    return true;
 }

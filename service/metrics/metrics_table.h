@@ -23,6 +23,9 @@
     X(METRICS_ROUTE_MODEL,     "/v1/models/{model}")                 \
     X(METRICS_ROUTE_INDICATOR, "/v1/indicators/{indicator}")         \
     X(METRICS_ROUTE_CONFIG,    "/v1/config")                         \
+    X(METRICS_ROUTE_BATCHING,  "/v1/batching")                       \
+    X(METRICS_ROUTE_QUEUE,     "/v1/batching/{queue}")               \
+    X(METRICS_ROUTE_RECENT,    "/v1/batching/{queue}/recent")        \
     X(METRICS_ROUTE_SELFTEST,  "/v1/selftest")                       \
     X(METRICS_ROUTE_HEALTH,    "/health")                            \
     X(METRICS_ROUTE_LIVE,      "/v2/health/live")                    \
@@ -47,6 +50,7 @@
     X(METRICS_CODE_405, "405", 405)    \
     X(METRICS_CODE_408, "408", 408)    \
     X(METRICS_CODE_409, "409", 409)    \
+    X(METRICS_CODE_412, "412", 412)    \
     X(METRICS_CODE_413, "413", 413)    \
     X(METRICS_CODE_414, "414", 414)    \
     X(METRICS_CODE_415, "415", 415)    \
@@ -166,6 +170,11 @@
     X(METRICS_ISA_AVX512, "avx512")            \
     X(METRICS_ISA_NEON,   "neon")
 
+/* Who changed how a queue batches. */
+#define METRICS_CHANGE_MAP(X)                  \
+    X(METRICS_CHANGE_API,  "api")              \
+    X(METRICS_CHANGE_FILE, "file")
+
 /* What a speed-up is measured against. */
 #define METRICS_BASELINE_MAP(X)                \
     X(METRICS_BASELINE_SCALAR, "scalar")       \
@@ -195,6 +204,7 @@ enum metrics_action { METRICS_ACTION_MAP(METRICS_VALUE) METRICS_ACTION_COUNT };
 enum metrics_indicator { METRICS_INDICATOR_MAP(METRICS_VALUE) METRICS_INDICATOR_COUNT };
 enum metrics_error { METRICS_ERROR_MAP(METRICS_VALUE) METRICS_ERROR_COUNT };
 enum metrics_isa { METRICS_ISA_MAP(METRICS_VALUE) METRICS_ISA_COUNT };
+enum metrics_change { METRICS_CHANGE_MAP(METRICS_VALUE) METRICS_CHANGE_COUNT };
 enum metrics_baseline { METRICS_BASELINE_MAP(METRICS_VALUE) METRICS_BASELINE_COUNT };
 enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
 #undef METRICS_VALUE
@@ -218,6 +228,7 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(INDICATOR,      "indicator")     \
     X(ERROR,          "error_type")    \
     X(ISA,            "isa")           \
+    X(CHANGE,         "source")        \
     X(BASELINE,       "baseline")      \
     X(LEVEL,          "level")
 
@@ -419,6 +430,9 @@ enum metrics_label {
     X(BATCHER_TENANT_WAIT_TIME_SECONDS, "batcher_tenant_wait_time_seconds",                        \
       SUMMARY, SECONDS, SUM, TENANT, NONE, NONE,                                                   \
       "Time requests of a tenant waited until their batches were dispatched.")                     \
+    X(BATCHER_CONFIG_CHANGES_TOTAL, "batcher_config_changes_total",                                \
+      COUNTER, NUMBER, NONE, MODEL, CHANGE, NONE,                                                  \
+      "Times that a queue's batching was changed while it ran, by the API or by reading the file again.")\
     X(BATCHER_LAST_BATCH_TIMESTAMP_SECONDS, "batcher_last_batch_timestamp_seconds",                \
       GAUGE, SECONDS, NONE, MODEL, NONE, NONE,                                                     \
       "When the last batch finished, in seconds since the Unix epoch; 0 before the first.")        \
@@ -534,6 +548,10 @@ enum metrics_label {
     X(SERVICE_CONFIG_LAST_RELOAD_SUCCESSFUL, "service_config_last_reload_successful",              \
       GAUGE, NUMBER, NONE, NONE, NONE, NONE,                                                       \
       "1 if the last configuration load succeeded.")                                               \
+    X(SERVICE_CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS,                                        \
+      "service_config_last_reload_success_timestamp_seconds",                                      \
+      GAUGE, SECONDS, NONE, NONE, NONE, NONE,                                                      \
+      "When the configuration was last loaded, in seconds since the Unix epoch.")                  \
                                                                                                    \
     X(LOG_MESSAGES_TOTAL, "log_messages_total",                                                    \
       TOTAL, NUMBER, NONE, LEVEL, NONE, NONE,                                                      \

@@ -76,8 +76,7 @@ static void destroy(struct bench *bench)
 
 static void set_rows(struct bench *bench, size_t rows)
 {
-    struct config_queue api = {.given = CONFIG_BATCH_ROWS | CONFIG_DELAY,
-                               .batching = {.batch_rows_max = rows, .delay_ns_max = 10 * NS_PER_S}};
+    struct config_queue api = {.given = CONFIG_BATCH_ROWS, .batching = {.batch_rows_max = rows}};
     struct config_effective effective =
         compute_batching(bench->small.compute, bench->queue, bench->small.config, &api);
     compute_set_batching(bench->small.compute, bench->queue, &effective.batching);
@@ -119,7 +118,7 @@ static size_t last_batch_rows(struct bench *bench)
 }
 
 static const char two_rows[] = "{\"workers\": 1, \"batching\": {\"max_batch_rows\": 2,"
-                               " \"max_delay\": 10}}";
+                               " \"max_delay\": 10, \"max_idle_delay\": 10}}";
 
 static void a_raised_limit_makes_larger_batches_and_memory_grows_once(void **state)
 {
@@ -169,7 +168,7 @@ static void a_lowered_limit_holds_for_the_next_batches(void **state)
 {
     (void)state;
     struct bench *bench = create("{\"workers\": 1, \"batching\": {\"max_batch_rows\": 64,"
-                                 " \"max_delay\": 10}}");
+                                 " \"max_delay\": 10, \"max_idle_delay\": 10}}");
     run_jobs(bench, 64);
     assert_int_equal(last_batch_rows(bench), 64);
     set_rows(bench, 4);

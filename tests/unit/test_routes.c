@@ -43,6 +43,7 @@ static void fixed_paths_have_their_routes(void **state)
         {"/v1/indicators/ema", ROUTE_EMA, METRICS_ROUTE_INDICATOR, "POST"},
         {"/v1/indicators/rsi", ROUTE_RSI, METRICS_ROUTE_INDICATOR, "POST"},
         {"/v1/config", ROUTE_CONFIG, METRICS_ROUTE_CONFIG, "GET, HEAD"},
+        {"/v1/batching", ROUTE_BATCHING, METRICS_ROUTE_BATCHING, "GET, HEAD"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -50,7 +51,8 @@ static void fixed_paths_have_their_routes(void **state)
         assert_int_equal(route.id, rows[i].id);
         assert_int_equal(route.metrics_route, rows[i].metrics_route);
         assert_string_equal(route.allow, rows[i].allow);
-        assert_int_equal(route.admin_only, rows[i].id == ROUTE_CONFIG);
+        assert_int_equal(route.admin_only,
+                         rows[i].id == ROUTE_CONFIG || rows[i].id == ROUTE_BATCHING);
     }
 }
 
@@ -79,6 +81,50 @@ static void model_paths_name_a_model_and_perhaps_a_version(void **state)
     }
 }
 
+static void batching_paths_name_a_queue(void **state)
+{
+    static const struct {
+        const char *path;
+        enum route_id id;
+        const char *queue;
+        const char *allow;
+    } rows[] = {
+        {"/v1/batching/digits", ROUTE_QUEUE, "digits", "GET, HEAD, PATCH"},
+        {"/v1/batching/digits:1", ROUTE_QUEUE, "digits:1", "GET, HEAD, PATCH"},
+        {"/v1/batching/recent", ROUTE_QUEUE, "recent", "GET, HEAD, PATCH"},
+        {"/v1/batching/digits/recent", ROUTE_RECENT, "digits", "GET, HEAD"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct route route = route_find(slice_of(rows[i].path));
+        assert_int_equal(route.id, rows[i].id);
+        assert_true(route.admin_only);
+        expect_slice(route.queue, rows[i].queue);
+        assert_string_equal(route.allow, rows[i].allow);
+        assert_int_equal(route_allows(&route, HTTP_METHOD_PATCH), rows[i].id == ROUTE_QUEUE);
+    }
+}
+
+static void a_quoted_name_is_decoded(void **state)
+{
+    static const struct {
+        const char *raw;
+        const char *name; /* NULL: it is malformed, or too long */
+    } rows[] = {
+        {"digits", "digits"}, {"a%3A1", "a:1"}, {"a%3a1", "a:1"}, {"", ""},
+        {"a%3", NULL},        {"a%", NULL},     {"%zz", NULL},    {"123456789", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char name[8];
+        size_t bytes = 0;
+        bool ok = route_decode_name(slice_of(rows[i].raw), name, sizeof name, &bytes);
+        assert_int_equal(ok, rows[i].name != NULL);
+        if (ok)
+            expect_slice((struct http_slice){name, bytes}, rows[i].name);
+    }
+}
+
 static void other_paths_have_none(void **state)
 {
     static const char *const paths[] = {
@@ -103,6 +149,11 @@ static void other_paths_have_none(void **state)
         "/v1/indicators",
         "/v1/indicators/macd",
         "/v1/indicators/sma/",
+        "/v1/batching/",
+        "/v1/batching//recent",
+        "/v1/batching/a/",
+        "/v1/batching/a/b",
+        "/v1/batching/a/recent/",
         "/%68ealth",
     };
     (void)state;
@@ -131,6 +182,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_paths_have_their_routes),
         cmocka_unit_test(model_paths_name_a_model_and_perhaps_a_version),
+        cmocka_unit_test(batching_paths_name_a_queue),
+        cmocka_unit_test(a_quoted_name_is_decoded),
         cmocka_unit_test(other_paths_have_none),
         cmocka_unit_test(a_route_takes_its_methods_only),
     };
