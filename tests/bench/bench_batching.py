@@ -65,6 +65,7 @@ class Server:
         end = time.monotonic() + 30
         while not self.ready():
             if time.monotonic() > end or self.process.poll() is not None:
+                self.__exit__()
                 sys.exit("the server does not start")
             time.sleep(0.02)
         return self
