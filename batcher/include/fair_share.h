@@ -7,8 +7,9 @@
  * nothing up, and owes only what it took too much. The clock is the tag of whoever was served last.
  *
  *   Promise    of two that want something all the time, what they took, divided by their weights,
- *              differs by at most one serving of each. Deficit round robin promises no more, and
- *              makes one that comes back wait for a round; here it is next.
+ *              differs by at most one serving of each (and by their rounding, of less than a
+ *              millionth of a unit each). Deficit round robin promises no more, and makes one that
+ *              comes back wait for a round; here it is next.
  *   Units      of the caller's: nanoseconds of a worker, rows; less than 2^43 at a time. Tags wrap
  *              around, which is fine: those of active sharers are never far apart.
  */
@@ -33,6 +34,10 @@ struct fair_share {
 
 /* It wants something again. Harmless when it already did. */
 void fair_share_join(struct fair_share *share, const struct fair_clock *clock);
+
+/* For sharers that cannot always be served when they have had the least: it is owed at most
+ * `amount` of what it missed. */
+void fair_share_forgo(struct fair_share *share, const struct fair_clock *clock, uint64_t amount);
 
 /* It is served. */
 void fair_share_take(struct fair_share *share, struct fair_clock *clock, uint64_t amount);

@@ -144,7 +144,7 @@ enum batcher_status batch_policy_admit(struct batch_policy *policy, struct batch
     const enum batcher_status st = batch_policy_check(policy, queue, job, now_ns);
     if (st != BATCHER_OK)
         return st;
-    if (queue->jobs == 0 && queue->inflight_batches == 0)
+    if (queue->jobs == 0)
         fair_share_join(&queue->share, &policy->clock);
     return batch_queue_admit(queue, job, now_ns);
 }
@@ -229,6 +229,8 @@ struct batch_run batch_policy_seal(struct batch_policy *policy, const struct bat
     struct batch_run run = {.queue = choice->queue, .reason = choice->reason, .sealed_ns = now_ns};
     run.load = batch_queue_seal(run.queue, now_ns, jobs);
     run.predicted_ns = cost_model_ns(&run.queue->cost, run.load.work);
+    /* While it lingered or had all it may have in flight, others ran, and that is that. */
+    fair_share_forgo(&run.queue->share, &policy->clock, QUEUE_LEAD_NS);
     fair_share_take(&run.queue->share, &policy->clock, run.predicted_ns);
     policy->runs[worker] = run;
     return run;

@@ -29,6 +29,13 @@ void fair_share_join(struct fair_share *share, const struct fair_clock *clock)
         share->tag = clock->now;
 }
 
+void fair_share_forgo(struct fair_share *share, const struct fair_clock *clock, uint64_t amount)
+{
+    const uint64_t earliest = clock->now - distance(share, amount);
+    if (is_before(share->tag, earliest))
+        share->tag = earliest;
+}
+
 void fair_share_take(struct fair_share *share, struct fair_clock *clock, uint64_t amount)
 {
     if (is_before(clock->now, share->tag))

@@ -144,6 +144,61 @@ static void busy_queues_get_the_same_time_whatever_their_batches_cost(void **sta
     assert_in_range(apart_ns, 0, QUEUE_LEAD_NS + 2 * run_ns[0]);
 }
 
+/* Fills up what the queue has waiting, to so many jobs of a full batch each. */
+static void keep_waiting(struct rig *rig, struct batch_queue *queue, size_t jobs,
+                         struct batcher_job **pool, uint64_t now_ns)
+{
+    while (queue->jobs < jobs) {
+        *(*pool) = job_of(8, 0);
+        admit(rig, queue, (*pool)++, now_ns);
+    }
+}
+
+/*
+ * Four workers, batches of 1 ms. For a second `little` keeps one worker busy, either because it is
+ * asked for no more or because it may not have more in flight, and `busy` the others. Then `little`
+ * could use them all. Returns how
+ * many batches of the next `rounds` of four are the other's.
+ */
+static size_t batches_beside_one_that_had_little(bool limited, size_t rounds)
+{
+    static struct batcher_job jobs[10000];
+    struct batcher_job *pool = jobs;
+    struct rig rig;
+    rig_init(&rig, 4);
+    struct batcher_queue_limits limits = roomy;
+    limits.inflight_batches_max = limited ? 1 : 4;
+    struct batch_queue *little = add_queue(&rig, limits);
+    struct batch_queue *busy = add_queue(&rig, roomy);
+    size_t of_busy = 0;
+    for (uint64_t n = 0; n < 4 * (1000 + rounds); n++) {
+        const unsigned worker = (unsigned)(n % 4);
+        const uint64_t now_ns = MS + n * MS / 4;
+        const bool floods = n >= 4000;
+        if (n == 4000)
+            batch_queue_set_limits(little, &roomy, now_ns);
+        keep_waiting(&rig, busy, 5, &pool, now_ns);
+        if (floods || limited)
+            keep_waiting(&rig, little, 5, &pool, now_ns);
+        else if (n == 3 || rig.runs[worker].queue == little)
+            keep_waiting(&rig, little, 1, &pool, now_ns);
+        if (rig.runs[worker].queue != NULL)
+            batch_policy_finish(&rig.policy, worker, now_ns);
+        struct batcher_job *batch[JOBS_MAX];
+        const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+        of_busy += floods && choice.queue == busy;
+        (void)batch_policy_seal(&rig.policy, &choice, worker, now_ns, batch);
+    }
+    return of_busy;
+}
+
+static void queue_that_had_little_has_saved_nothing_up(void **state)
+{
+    (void)state;
+    assert_in_range(batches_beside_one_that_had_little(false, 100), 180, 220);
+    assert_in_range(batches_beside_one_that_had_little(true, 100), 180, 220);
+}
+
 static void choice_tells_when_the_next_linger_ends(void **state)
 {
     (void)state;
@@ -302,6 +357,7 @@ int main(void)
         cmocka_unit_test(worker_serves_the_queue_whose_oldest_job_waited_longest),
         cmocka_unit_test(urgent_queue_goes_before_an_older_one),
         cmocka_unit_test(busy_queues_get_the_same_time_whatever_their_batches_cost),
+        cmocka_unit_test(queue_that_had_little_has_saved_nothing_up),
         cmocka_unit_test(choice_tells_when_the_next_linger_ends),
         cmocka_unit_test(choice_counts_full_batches_within_the_flight_limit),
         cmocka_unit_test(deadline_that_cannot_be_met_is_refused_at_once),
