@@ -9,10 +9,12 @@
  *   Linger     none while workers would be busy less than half of the time if every batch left at
  *              once. Above it, so long that they would be: fewer, fuller batches leave the
  *              processor to others, and the target has the time to spare. Never longer than a
- *              quarter of the target, nor than a full batch takes to come together.
+ *              quarter of the target, nor than it takes until a batch is full, or so large that
+ *              no more than a quarter of its time is the fixed part: more would save little.
  *   Admission  is in batch_policy.h: who would come too late for the target is refused.
  *
- * While the cost model is unsure the limits hold as they are. They always bound the plan.
+ * While the cost model is unsure the limits hold as they are. batch_rows_max always holds;
+ * delay_ns_max is for queues without a target.
  */
 #ifndef BATCH_PLAN_H
 #define BATCH_PLAN_H

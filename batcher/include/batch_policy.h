@@ -14,6 +14,10 @@
  *   Admission  a job is refused when its queue's model is sure that its result would come after
  *              its deadline (UNMEETABLE) or, if it is interactive, after the queue's target
  *              (OVERLOADED).
+ *   Overload   the target's time is for bursts. When there has been no break for longer than any
+ *              burst lasts (batch_queue_stands()), only as many interactive jobs are let in as keep
+ *              batches full: one batch, and half of one for each that can run at once. More would
+ *              make all of them wait and none of them be served sooner.
  */
 #ifndef BATCH_POLICY_H
 #define BATCH_POLICY_H
@@ -59,7 +63,7 @@ enum batcher_status batch_policy_admit(struct batch_policy *policy, struct batch
 /*
  * About how long a job that came now would be here, from arrival to result: until a worker is
  * free; then what this queue and the others (up to their part) would run before it, shared by the
- * workers; then its own batch.
+ * workers; then its own batch, with those who come until it leaves.
  */
 uint64_t batch_policy_latency_ns(const struct batch_policy *policy, const struct batch_queue *queue,
                                  const struct batcher_job *job, uint64_t now_ns);

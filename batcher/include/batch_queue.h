@@ -22,6 +22,8 @@
 #include "flow_rate.h"
 #include "job_order.h"
 
+#define QUEUE_STANDS_NS UINT64_C(100000000)
+
 /* Where a job is. A job of zeroes is idle; what has left stays RUNNING or GIVEN_UP, because writing
  * a job on its way to `done` would need the lock, and is admitted again from there. */
 enum batch_job_state {
@@ -56,6 +58,7 @@ struct batch_queue {
     struct flow_rate arrivals; /* of work, of admitted and of refused jobs */
     double work_per_row;       /* a running mean */
     uint64_t planned_ns;       /* when the plan was made */
+    uint64_t relaxed_ns;       /* when an interactive job last found it so; see batch_queue_stands() */
     struct batch_drain drain;
     struct fair_share share; /* of the workers' time: batch_policy.c's */
 };
@@ -79,10 +82,15 @@ void batch_queue_set_limits(struct batch_queue *queue, const struct batcher_queu
 void batch_queue_note_arrival(struct batch_queue *queue, const struct batcher_job *job,
                               uint64_t now_ns);
 
+/* Whether for twice the target, and at least QUEUE_STANDS_NS, no interactive job has found what
+ * bursts leave behind when they are over: none of its class waiting, and one more batch allowed. */
+bool batch_queue_stands(const struct batch_queue *queue, uint64_t now_ns);
+
 /*
  * Whether the job may get in: OK, TOO_LARGE, EXPIRED, FULL, TENANT_FULL. With several tenants, each
  * may have at most twice the rows that are still free: one that floods the queue leaves a third of
- * it to the others, two leave a fifth.
+ * it to the others, two leave a fifth. So may the batch class, for which it is FULL then: its
+ * backlog leaves a third to interactive jobs.
  */
 enum batcher_status batch_queue_check(const struct batch_queue *queue,
                                       const struct batcher_job *job, uint64_t now_ns)

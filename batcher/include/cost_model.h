@@ -9,21 +9,24 @@
  * of small ones, and the other way round.
  *
  *   Robust     one measurement counts as at most 4 usual errors away: a batch that was caught by a
- *              page fault or another process moves the line by half of a usual error. A lasting
- *              change is followed within some twenty batches, because the usual error then grows
- *              with every one.
- *   Bounded    times are positive; more work never takes less time, nor more than in proportion.
+ *              page fault or another process moves the line by half of a usual error at its own
+ *              size. A lasting change is followed within some twenty batches, because the usual
+ *              error then grows with every one.
+ *   Bounded    times are positive, and COST_NS_MAX at most; more work never takes less time, nor
+ *              more than in proportion.
  *   Unsure     until 8 batches were seen, and while the usual error is over half of the time. Who
  *              asks should then rely on static limits.
  */
 #ifndef COST_MODEL_H
 #define COST_MODEL_H
 
+#include "batcher.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "batcher.h"
+#define COST_NS_MAX UINT64_C(3600000000000)
 
 struct cost_model {
     double fixed_ns; /* the line; neither is negative */

@@ -42,6 +42,7 @@ struct job_class {
     struct fair_clock clock; /* of its lanes */
     struct job_lane *lanes;  /* by tenant */
     struct job_lane *busy;   /* those with jobs, in no order */
+    size_t rows;
     uint64_t work;
 };
 

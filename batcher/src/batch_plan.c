@@ -5,6 +5,7 @@
 
 #define NS_PER_S 1e9
 #define BUSY_SHARE_WANTED 0.5
+#define FIXED_SHARE_LEAST 0.25
 
 static double smaller(double a, double b)
 {
@@ -44,13 +45,23 @@ static double rows_for_busy_share(const struct batch_plan_basis *basis, double b
     return basis->cost->fixed_ns / fixed_ns_per_row;
 }
 
+/* A batch of more rows spends less than FIXED_SHARE_LEAST of its time on its fixed part. */
+static double rows_worth_it(const struct batch_plan_basis *basis)
+{
+    const double row_ns = basis->cost->unit_ns * basis->work_per_row;
+    const double fixed_ns = basis->cost->fixed_ns * (1 / FIXED_SHARE_LEAST - 1);
+    return fixed_ns < row_ns * 1e18 ? fixed_ns / row_ns : 1e18;
+}
+
 static uint64_t linger_ns(const struct batch_plan_basis *basis, size_t rows_max,
                           double delay_ns_max)
 {
     const double rows_per_ns = basis->work_per_s / basis->work_per_row / NS_PER_S;
     if (rows_per_ns <= 0)
         return 0;
-    const double rows = smaller(rows_for_busy_share(basis, BUSY_SHARE_WANTED), (double)rows_max);
+    const double rows_wanted =
+        smaller(rows_for_busy_share(basis, BUSY_SHARE_WANTED), rows_worth_it(basis));
+    const double rows = smaller(rows_wanted, (double)rows_max);
     /* The first row is there already. */
     return rows > 1 ? (uint64_t)smaller((rows - 1) / rows_per_ns, delay_ns_max) : 0;
 }

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define NS_PER_S 1e9
+
 void batch_policy_init(struct batch_policy *policy, struct batch_queue **queues,
                        struct batch_run *runs, unsigned workers)
 {
@@ -41,13 +43,18 @@ static uint64_t worker_free_in_ns(const struct batch_policy *policy, uint64_t no
     return soonest_ns;
 }
 
+static double full_work(const struct batch_queue *queue)
+{
+    return (double)queue->plan.rows_max * queue->work_per_row;
+}
+
 /* `work` in batches as full as they may be. *rest: what is left for one more. */
 static double batches_ns(const struct batch_queue *queue, uint64_t work, uint64_t *rest)
 {
-    const double full_work = (double)queue->plan.rows_max * queue->work_per_row;
-    const double full_batches = (double)(uint64_t)((double)work / full_work);
-    *rest = (uint64_t)((double)work - full_batches * full_work);
-    return full_batches * (double)cost_model_ns(&queue->cost, (uint64_t)full_work);
+    const double full = full_work(queue);
+    const double batches = (double)(uint64_t)((double)work / full);
+    *rest = (uint64_t)((double)work - batches * full);
+    return batches * (double)cost_model_ns(&queue->cost, (uint64_t)full);
 }
 
 static double backlog_ns(const struct batch_queue *queue)
@@ -72,29 +79,56 @@ static double others_ns(const struct batch_policy *policy, const struct batch_qu
     return sum_ns;
 }
 
+/* How many of its batches can run at once. */
+static double width(const struct batch_policy *policy, const struct batch_queue *queue)
+{
+    const size_t inflight_max = queue->limits.inflight_batches_max;
+    return (double)(inflight_max < policy->workers ? inflight_max : policy->workers);
+}
+
+/* Its own batch has what is left over of those before, and who comes until it leaves. */
+static double own_run_ns(const struct batch_queue *queue, uint64_t work, double wait_ns,
+                         uint64_t now_ns)
+{
+    const double joining = flow_rate_per_s(&queue->arrivals, now_ns) * wait_ns / NS_PER_S;
+    const double most = full_work(queue) > (double)work ? full_work(queue) : (double)work;
+    const double filled = (double)work + joining;
+    return (double)cost_model_ns(&queue->cost, (uint64_t)(filled < most ? filled : most));
+}
+
+static uint64_t latency_behind_ns(const struct batch_policy *policy,
+                                  const struct batch_queue *queue, const struct batcher_job *job,
+                                  uint64_t work_ahead, uint64_t now_ns)
+{
+    uint64_t rest;
+    const double before_ns = batches_ns(queue, work_ahead, &rest);
+    const double alone_ns = (double)cost_model_ns(&queue->cost, rest + job_work(job));
+    const double wait_ns = (double)worker_free_in_ns(policy, now_ns) +
+                           before_ns / width(policy, queue) +
+                           others_ns(policy, queue, before_ns + alone_ns) / (double)policy->workers;
+    return (uint64_t)(wait_ns + own_run_ns(queue, rest + job_work(job), wait_ns, now_ns));
+}
+
+static uint64_t work_ahead(const struct batch_queue *queue, const struct batcher_job *job,
+                           uint64_t now_ns)
+{
+    const uint64_t due_ns = job->deadline_ns != 0 ? job->deadline_ns : now_ns + JOB_PATIENCE_NS;
+    return job_order_work_ahead(&queue->order, job, due_ns);
+}
+
 uint64_t batch_policy_latency_ns(const struct batch_policy *policy, const struct batch_queue *queue,
                                  const struct batcher_job *job, uint64_t now_ns)
 {
-    const uint64_t due_ns = job->deadline_ns != 0 ? job->deadline_ns : now_ns + JOB_PATIENCE_NS;
-    uint64_t rest;
-    const double before_ns =
-        batches_ns(queue, job_order_work_ahead(&queue->order, job, due_ns), &rest);
-    const double run_ns = (double)cost_model_ns(&queue->cost, rest + job_work(job));
-    const size_t inflight_max = queue->limits.inflight_batches_max;
-    const double own_width =
-        (double)(inflight_max < policy->workers ? inflight_max : policy->workers);
-    const double wait_ns = before_ns / own_width +
-                           others_ns(policy, queue, before_ns + run_ns) / (double)policy->workers;
-    return worker_free_in_ns(policy, now_ns) + (uint64_t)(wait_ns + run_ns);
+    return latency_behind_ns(policy, queue, job, work_ahead(queue, job, now_ns), now_ns);
 }
 
 /* No less than batch_policy_latency_ns(), and quicker: every job that waits in a batch of its own,
- * one after the other. Nearly all deadlines are farther away than that. */
+ * one after the other, and then a full one. Nearly all deadlines are farther away than that. */
 static double latency_bound_ns(const struct batch_policy *policy, const struct batch_queue *queue,
                                const struct batcher_job *job, uint64_t now_ns)
 {
     double sum_ns = (double)worker_free_in_ns(policy, now_ns) + queue->cost.fixed_ns +
-                    queue->cost.unit_ns * (double)job_work(job);
+                    queue->cost.unit_ns * (full_work(queue) + (double)job_work(job));
     for (size_t i = 0; i < policy->count; i++) {
         const struct batch_queue *other = policy->queues[i];
         sum_ns +=
@@ -109,24 +143,38 @@ static uint64_t target_for_admission_ns(const struct batch_queue *queue)
     return queue->limits.target_p99_ns - queue->limits.target_p99_ns / 8;
 }
 
+/* More would wait than it takes to keep the workers' batches full. */
+static bool is_enough(const struct batch_policy *policy, const struct batch_queue *queue,
+                      uint64_t work)
+{
+    return (double)work > full_work(queue) * (1 + width(policy, queue) / 2);
+}
+
+static bool has_target(const struct batch_queue *queue, const struct batcher_job *job)
+{
+    return queue->limits.target_p99_ns != 0 && job->class == BATCHER_CLASS_INTERACTIVE;
+}
+
 static enum batcher_status judge_time(const struct batch_policy *policy,
                                       const struct batch_queue *queue,
                                       const struct batcher_job *job, uint64_t now_ns)
 {
-    const bool has_target =
-        queue->limits.target_p99_ns != 0 && job->class == BATCHER_CLASS_INTERACTIVE;
     const bool has_deadline = job->deadline_ns != 0 && !queue->limits.admits_late;
-    if ((!has_deadline && !has_target) || !cost_model_is_sure(&queue->cost))
+    if ((!has_deadline && !has_target(queue, job)) || !cost_model_is_sure(&queue->cost))
         return BATCHER_OK;
-    if (!has_target &&
+    if (!has_target(queue, job) &&
         latency_bound_ns(policy, queue, job, now_ns) < (double)(job->deadline_ns - now_ns))
         return BATCHER_OK;
-    const uint64_t latency_ns = batch_policy_latency_ns(policy, queue, job, now_ns);
+    const uint64_t ahead = work_ahead(queue, job, now_ns);
+    const uint64_t latency_ns = latency_behind_ns(policy, queue, job, ahead, now_ns);
     if (has_deadline && latency_ns > job->deadline_ns - now_ns)
         return BATCHER_UNMEETABLE;
-    if (has_target && latency_ns > target_for_admission_ns(queue))
+    if (!has_target(queue, job))
+        return BATCHER_OK;
+    if (latency_ns > target_for_admission_ns(queue))
         return BATCHER_OVERLOADED;
-    return BATCHER_OK;
+    return batch_queue_stands(queue, now_ns) && is_enough(policy, queue, ahead) ? BATCHER_OVERLOADED
+                                                                                : BATCHER_OK;
 }
 
 enum batcher_status batch_policy_check(const struct batch_policy *policy,

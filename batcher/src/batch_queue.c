@@ -16,8 +16,9 @@
 /* How much one job moves the mean of work per row. */
 #define WORK_PER_ROW_GAIN 0.01
 
-/* What one of several tenants may have of a queue, as a multiple of the rows that are free. */
-#define TENANT_SHARE_OF_FREE 2
+/* What one of several tenants, or the batch class, may have of a queue, as a multiple of the rows
+ * that are free. */
+#define SHARE_OF_FREE 2
 
 /* A thread that sleeps until a given time starts some 50 to 150 us after it, on a busy machine some
  * milliseconds. A linger that is cut short for a deadline ends this much earlier, or the job would
@@ -38,14 +39,19 @@ static uint64_t subtract_bounded(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-static void plan(struct batch_queue *queue, uint64_t now_ns)
+/* How many of its batches can run at once. */
+static size_t inflight_most(const struct batch_queue *queue)
 {
     const size_t inflight_max = queue->limits.inflight_batches_max;
-    const struct batch_plan_basis basis = {
-        .cost = &queue->cost,
-        .work_per_s = flow_rate_per_s(&queue->arrivals, now_ns),
-        .work_per_row = queue->work_per_row,
-        .batches_max = inflight_max < queue->workers ? inflight_max : queue->workers};
+    return inflight_max < queue->workers ? inflight_max : queue->workers;
+}
+
+static void plan(struct batch_queue *queue, uint64_t now_ns)
+{
+    const struct batch_plan_basis basis = {.cost = &queue->cost,
+                                           .work_per_s = flow_rate_per_s(&queue->arrivals, now_ns),
+                                           .work_per_row = queue->work_per_row,
+                                           .batches_max = inflight_most(queue)};
     queue->plan = batch_plan_for(&queue->limits, &basis);
     queue->planned_ns = now_ns;
 }
@@ -146,13 +152,22 @@ static bool fits(size_t used, size_t more, size_t max)
     return used <= max && more <= max - used;
 }
 
+/* The queue has room for the job; these are about how much of it is for others. */
+static size_t rows_for_one(const struct batch_queue *queue)
+{
+    return SHARE_OF_FREE * (queue->limits.queue_rows_max - queue->rows);
+}
+
+static bool fits_class(const struct batch_queue *queue, const struct batcher_job *job)
+{
+    return job->class == BATCHER_CLASS_INTERACTIVE ||
+           fits(queue->order.classes[job->class].rows, job->rows, rows_for_one(queue));
+}
+
 static bool fits_tenant(const struct batch_queue *queue, const struct batcher_job *job)
 {
-    if (queue->order.tenants == 1)
-        return true;
-    const size_t free = queue->limits.queue_rows_max - queue->rows;
-    return fits(job_order_tenant_rows(&queue->order, job->tenant), job->rows,
-                TENANT_SHARE_OF_FREE * free);
+    return queue->order.tenants == 1 ||
+           fits(job_order_tenant_rows(&queue->order, job->tenant), job->rows, rows_for_one(queue));
 }
 
 void batch_queue_note_arrival(struct batch_queue *queue, const struct batcher_job *job,
@@ -161,6 +176,17 @@ void batch_queue_note_arrival(struct batch_queue *queue, const struct batcher_jo
     const double work = (double)job_work(job);
     flow_rate_add(&queue->arrivals, work, now_ns);
     queue->work_per_row += (work / (double)job->rows - queue->work_per_row) * WORK_PER_ROW_GAIN;
+    if (job->class == BATCHER_CLASS_INTERACTIVE &&
+        queue->order.classes[BATCHER_CLASS_INTERACTIVE].rows == 0 &&
+        queue->inflight_batches < inflight_most(queue))
+        queue->relaxed_ns = now_ns;
+}
+
+bool batch_queue_stands(const struct batch_queue *queue, uint64_t now_ns)
+{
+    const uint64_t target_ns = queue->limits.target_p99_ns;
+    const uint64_t burst_ns = target_ns < QUEUE_STANDS_NS / 2 ? QUEUE_STANDS_NS : 2 * target_ns;
+    return subtract_bounded(now_ns, queue->relaxed_ns) > burst_ns;
 }
 
 enum batcher_status batch_queue_check(const struct batch_queue *queue,
@@ -174,7 +200,7 @@ enum batcher_status batch_queue_check(const struct batch_queue *queue,
     if (job->deadline_ns != 0 && job->deadline_ns <= now_ns)
         return BATCHER_EXPIRED;
     if (!fits(queue->rows, job->rows, limits->queue_rows_max) ||
-        !fits(queue->bytes, job->bytes, limits->queue_bytes_max))
+        !fits(queue->bytes, job->bytes, limits->queue_bytes_max) || !fits_class(queue, job))
         return BATCHER_FULL;
     return fits_tenant(queue, job) ? BATCHER_OK : BATCHER_TENANT_FULL;
 }

@@ -18,9 +18,6 @@
 #define SEEN_MIN 8
 #define ERROR_MAX 0.5
 
-/* A clock's step or a stopped virtual machine is no news about a kernel. */
-#define RUN_NS_MAX 3.6e12
-
 void cost_model_init(struct cost_model *model, size_t full_work)
 {
     *model = (struct cost_model){.fixed_ns = NS_UNKNOWN,
@@ -66,8 +63,9 @@ static void keep_in_bounds(struct cost_model *model, bool full_is_right)
 static void learn_first(struct cost_model *model, double work, double run_ns)
 {
     const double half_ns = run_ns / 2;
-    model->one_ns = half_ns + half_ns / work;
-    model->full_ns = half_ns + half_ns / work * model->full;
+    model->one_ns = fmax(1, half_ns + half_ns / work);
+    model->full_ns = fmax(1, half_ns + half_ns / work * model->full);
+    keep_in_bounds(model, false);
     draw_line(model);
 }
 
@@ -81,7 +79,8 @@ void cost_model_seed(struct cost_model *model, const struct batcher_cost_seed *s
         learn_first(model, small, fmax(1, (double)seed->small_ns));
         return;
     }
-    const double unit_ns = ((double)seed->large_ns - (double)seed->small_ns) / (large - small);
+    const double more_ns = fmax(0, (double)seed->large_ns - (double)seed->small_ns);
+    const double unit_ns = more_ns / (large - small);
     model->one_ns = fmax(1, (double)seed->small_ns - unit_ns * (small - 1));
     model->full_ns = model->one_ns + unit_ns * (model->full - 1);
     keep_in_bounds(model, true);
@@ -108,7 +107,8 @@ static void move_anchors(struct cost_model *model, double work, double error_ns)
 void cost_model_learn(struct cost_model *model, uint64_t work, uint64_t run_ns)
 {
     const double units = work > 0 ? (double)work : 1;
-    const double taken_ns = fmax(1, fmin(RUN_NS_MAX, (double)run_ns));
+    /* A clock's step or a stopped virtual machine is no news about a kernel. */
+    const double taken_ns = fmax(1, fmin(COST_NS_MAX, (double)run_ns));
     model->seen++;
     if (model->seen == 1) {
         learn_first(model, units, taken_ns);
@@ -122,12 +122,12 @@ void cost_model_learn(struct cost_model *model, uint64_t work, uint64_t run_ns)
 
 uint64_t cost_model_ns(const struct cost_model *model, uint64_t work)
 {
-    return (uint64_t)time_ns(model, (double)work);
+    return (uint64_t)fmin(COST_NS_MAX, time_ns(model, (double)work));
 }
 
 uint64_t cost_model_reserve_ns(const struct cost_model *model, uint64_t work)
 {
-    return (uint64_t)(time_ns(model, (double)work) * (1 + 2 * model->error));
+    return (uint64_t)fmin(COST_NS_MAX, time_ns(model, (double)work) * (1 + 2 * model->error));
 }
 
 bool cost_model_is_sure(const struct cost_model *model)

@@ -168,6 +168,7 @@ void job_order_insert(struct job_order *order, struct batcher_job *job)
         busy_add(class, lane);
     }
     lane_add(lane, job);
+    class->rows += job->rows;
     class->work += job_work(job);
 }
 
@@ -176,6 +177,7 @@ void job_order_remove(struct job_order *order, struct batcher_job *job)
     struct job_class *class = class_of(order, job);
     struct job_lane *lane = &class->lanes[job->tenant];
     lane_drop(lane, job);
+    class->rows -= job->rows;
     class->work -= job_work(job);
     if (lane_is_empty(lane))
         busy_remove(class, lane);

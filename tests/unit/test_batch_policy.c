@@ -306,6 +306,31 @@ static void expected_latency_counts_what_runs_and_what_waits(void **state)
     assert_in_range(ns, (5 + 18 + 2) * MS * 0.9, (5 + 18 + 2) * MS * 1.1);
 }
 
+/* 800 rows a second, and a batch of 8 waits behind one that runs for 9 ms: seven more will come. */
+static void expected_latency_counts_who_will_share_the_batch(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    seed(queue);
+    const struct batcher_job newcomer = job_of(1, 0);
+    uint64_t now_ns = 1000 * MS;
+    for (int i = 0; i < 4000; i++) {
+        now_ns += MS * 10 / 8;
+        batch_queue_note_arrival(queue, &newcomer, now_ns);
+    }
+    assert_in_range(batch_policy_latency_ns(&rig.policy, queue, &newcomer, now_ns), 1.8 * MS,
+                    2.2 * MS); /* nobody to wait for */
+    struct batcher_job first = job_of(8, 0);
+    admit(&rig, queue, &first, now_ns);
+    struct batcher_job *batch[JOBS_MAX];
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+    (void)batch_policy_seal(&rig.policy, &choice, 0, now_ns, batch);
+    assert_in_range(batch_policy_latency_ns(&rig.policy, queue, &newcomer, now_ns), 16 * MS,
+                    19 * MS);
+}
+
 static void urgent_job_is_not_refused_for_a_backlog_it_overtakes(void **state)
 {
     (void)state;
@@ -351,6 +376,46 @@ static void target_bounds_the_queue_for_interactive_jobs_only(void **state)
     admit(&rig, queue, &batch_job, 1000 * MS);
 }
 
+/* Twice what one worker can do, for 600 ms: batches of 8 take 9 ms. Returns how many waited when
+ * they were the most, after the first `from_ms`. */
+static size_t most_that_wait(uint64_t from_ms)
+{
+    static struct batcher_job jobs[1000];
+    struct batcher_job *pool = jobs;
+    struct batcher_queue_limits limits = roomy;
+    limits.target_p99_ns = 100 * MS;
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct batch_queue *queue = add_queue(&rig, limits);
+    seed(queue);
+    size_t most = 0;
+    for (uint64_t ms = 0; ms < 600; ms++) {
+        const uint64_t now_ns = (1000 + ms) * MS;
+        for (int i = 0; i < 2; i++) {
+            *pool = job_of(1, 0);
+            if (batch_policy_admit(&rig.policy, queue, pool, now_ns) == BATCHER_OK)
+                pool++;
+        }
+        most = ms >= from_ms && queue->jobs > most ? queue->jobs : most;
+        if (rig.runs[0].queue != NULL && now_ns >= rig.runs[0].sealed_ns + 9 * MS)
+            batch_policy_finish(&rig.policy, 0, now_ns);
+        struct batcher_job *batch[JOBS_MAX];
+        const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+        if (rig.runs[0].queue == NULL && choice.queue != NULL) {
+            const struct batch_run run = batch_policy_seal(&rig.policy, &choice, 0, now_ns, batch);
+            assert_true(ms < 20 || run.load.rows == 8); /* the worker is never short of jobs */
+        }
+    }
+    return most;
+}
+
+static void burst_may_fill_the_target_but_a_standing_queue_may_not(void **state)
+{
+    (void)state;
+    assert_in_range(most_that_wait(0), 60, 80);
+    assert_in_range(most_that_wait(300), 8, 14); /* a batch and a half, instead of eight */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,8 +429,10 @@ int main(void)
         cmocka_unit_test(unsure_model_refuses_nobody),
         cmocka_unit_test(queue_that_admits_late_jobs_refuses_nobody),
         cmocka_unit_test(expected_latency_counts_what_runs_and_what_waits),
+        cmocka_unit_test(expected_latency_counts_who_will_share_the_batch),
         cmocka_unit_test(urgent_job_is_not_refused_for_a_backlog_it_overtakes),
         cmocka_unit_test(target_bounds_the_queue_for_interactive_jobs_only),
+        cmocka_unit_test(burst_may_fill_the_target_but_a_standing_queue_may_not),
     };
     return cmocka_run_group_tests_name("batch_policy", tests, NULL, NULL);
 }

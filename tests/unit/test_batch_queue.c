@@ -694,6 +694,28 @@ static void tenant_that_floods_leaves_room_for_others(void **state)
     admit(&queue, &quiet, 2);
 }
 
+static void backlog_of_the_batch_class_leaves_room_for_interactive_jobs(void **state)
+{
+    (void)state;
+    static struct batcher_job jobs[100];
+    struct test_lanes lanes;
+    struct batch_queue queue = queue_with(roomy, &lanes);
+    size_t admitted = 0;
+    for (size_t i = 0; i < 100; i++) {
+        jobs[i] = job_for(0, BATCHER_CLASS_BATCH, 0);
+        const enum batcher_status st = batch_queue_admit(&queue, &jobs[i], 1);
+        admitted += st == BATCHER_OK;
+        assert_true(st == BATCHER_OK || st == BATCHER_FULL);
+    }
+    assert_in_range(admitted, 65, 67); /* two thirds of 100 */
+    static struct batcher_job interactive[100];
+    for (size_t i = 0; i < 100 - admitted; i++) {
+        interactive[i] = job_for(0, BATCHER_CLASS_INTERACTIVE, 0);
+        admit(&queue, &interactive[i], 2);
+    }
+    assert_int_equal(queue.rows, 100);
+}
+
 static void drain_rate_counts_busy_time_only(void **state)
 {
     (void)state;
@@ -749,6 +771,7 @@ int main(void)
         cmocka_unit_test(one_job_of_a_quiet_tenant_goes_next_while_another_floods),
         cmocka_unit_test(busy_tenants_share_by_weight),
         cmocka_unit_test(tenant_that_floods_leaves_room_for_others),
+        cmocka_unit_test(backlog_of_the_batch_class_leaves_room_for_interactive_jobs),
         cmocka_unit_test(drain_rate_counts_busy_time_only),
     };
     return cmocka_run_group_tests_name("batch_queue", tests, NULL, NULL);
