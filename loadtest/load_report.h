@@ -1,0 +1,32 @@
+/*
+ * load_report.h - how a run went, in words, lines and files.
+ */
+#ifndef LOAD_REPORT_H
+#define LOAD_REPORT_H
+
+#include <stdio.h>
+
+#include "load_options.h"
+#include "summary.h"
+
+/* The first line: what is about to be done. */
+void load_report_print_plan(const struct load_options *options, FILE *out);
+
+/* The final table, and what to think of it. */
+void load_report_print(const struct load_options *options, const struct workload *workload,
+                       const struct summary *summary, FILE *out);
+
+/* One line, which overwrites the one before; for a terminal. */
+void load_report_print_progress(const struct load_interval *interval, FILE *out);
+void load_report_clear_progress(FILE *out);
+
+/* A line a second, for plots. */
+void load_report_print_csv_head(FILE *out);
+void load_report_print_csv(const struct load_interval *interval, FILE *out);
+
+/* Everything, for programs: see docs/load-testing.md. */
+bool load_report_write_json(const struct load_options *options, const struct workload *workload,
+                            const struct summary *summary, FILE *out)
+    __attribute__((warn_unused_result));
+
+#endif
