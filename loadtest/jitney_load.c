@@ -67,6 +67,8 @@ static bool read_inputs(struct session *s)
     return true;
 }
 
+/* The seed of arrivals is another than the workload's: what is sent must not depend on
+ * how long one waited for it. */
 static bool prepare_arrivals(struct session *s)
 {
     const struct load_options *options = &s->options;
@@ -78,7 +80,7 @@ static bool prepare_arrivals(struct session *s)
         return true;
     case ARRIVALS_POISSON:
         if (options->rate > 0)
-            arrivals_init_poisson(&s->arrivals, options->rate, options->workload.seed);
+            arrivals_init_poisson(&s->arrivals, options->rate, ~options->workload.seed);
         return true;
     case ARRIVALS_TRACE:
         if (!arrivals_read_trace(options->trace, &s->trace_ns, &count, &s->error))

@@ -107,8 +107,11 @@ static void add_codes(const struct json *json, const struct recorder *r)
 {
     const struct json codes = child(json, "codes");
     for (size_t i = 0; i < r->code_count; i++) {
-        const char *name = r->codes[i].code[0] != '\0' ? r->codes[i].code : "none";
-        add_count(&codes, name, r->codes[i].count);
+        char status[16];
+        snprintf(status, sizeof status, "%u", r->codes[i].status);
+        const char *name = r->codes[i].code[0] != '\0' ? r->codes[i].code : status;
+        yyjson_mut_obj_add(codes.object, yyjson_mut_strcpy(json->doc, name),
+                           yyjson_mut_uint(json->doc, r->codes[i].count));
     }
 }
 

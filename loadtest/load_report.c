@@ -160,14 +160,17 @@ static void print_batches(const struct summary *summary, FILE *out)
     fprintf(out, "\n  batches: mean %.2f, largest %u; requests by size:", summary->batch_mean,
             largest);
     for (unsigned low = 1; low <= largest; low *= 2) {
+        const unsigned high = 2 * low - 1 < largest ? 2 * low - 1 : largest;
         uint64_t count = 0;
-        for (unsigned i = low; i < 2 * low && i <= largest; i++)
+        for (unsigned i = low; i <= high; i++)
             count += r->batches[i];
-        if (low == 1)
-            fprintf(out, "  1: %.1f %%", 100 * (double)count / (double)answers);
-        else if (count > 0)
-            fprintf(out, "  %u-%u: %.1f %%", low, 2 * low - 1,
-                    100 * (double)count / (double)answers);
+        if (count == 0)
+            continue;
+        if (low == high)
+            fprintf(out, "  %u", low);
+        else
+            fprintf(out, "  %u-%u", low, high);
+        fprintf(out, ": %.1f %%", 100 * (double)count / (double)answers);
     }
     fputc('\n', out);
 }
@@ -196,11 +199,18 @@ static void print_client_verdict(const struct summary *summary, FILE *out)
                 "  WARNING: the client's core was full (%.0f %%): it was the bottleneck, and the "
                 "server can do more.\n",
                 100 * summary->result->cpu_share);
-    if (summary->client_is_slow)
-        fprintf(out,
-                "  WARNING: the client sent late by so much that latencies are wrong; lower the "
-                "rate, use --spin, or give it a core of its own (preempted %" PRIu64 " times).\n",
-                summary->result->preempted);
+    if (!summary->client_is_slow)
+        return;
+    char lag[DURATION_BYTES], latency[DURATION_BYTES];
+    const struct recorder *r = summary->measured;
+    fprintf(out,
+            "  WARNING: the client itself sent late, by %s at p99 where the latency is %s: part of "
+            "it is not the server's. Lower the rate, use --spin, or give the client a core of its "
+            "own (it was preempted %" PRIu64 " times).\n",
+            quantity_print_duration((double)histogram_quantile(&r->lag, 0.99), lag, sizeof lag),
+            quantity_print_duration((double)histogram_quantile(&r->latency, 0.99), latency,
+                                    sizeof latency),
+            summary->result->preempted);
 }
 
 static void print_pool_verdict(const struct load_options *options, const struct summary *summary,

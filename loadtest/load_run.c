@@ -198,11 +198,10 @@ static void stays(struct run *run, struct client *client)
 static void count_answer(struct run *run, const struct client *client, const struct answer *answer,
                          uint64_t now_ns)
 {
-    const bool warming = client->times.intended_ns < run->measure_ns;
-    const bool in_time = now_ns < (warming ? run->measure_ns : run->end_ns);
     recorder_answered(part_of(run, client->times.intended_ns), client->request, &client->times,
-                      answer, now_ns, run->config->slo_ns, in_time);
+                      answer, now_ns, run->config->slo_ns);
     const bool ok = answer->status >= 200 && answer->status < 300;
+    run->result->ok_came += ok && now_ns >= run->measure_ns && now_ns < run->end_ns;
     run->interval.ok += ok;
     run->interval.refused += !ok;
     if (ok)
@@ -386,7 +385,8 @@ static void tick(struct run *run)
     send_due(run, now_ns);
     if (is_done(run, now_ns))
         return finish(run, LOAD_END_DONE, now_ns);
-    load_timer_set(&run->wake, next_event_ns(run));
+    if (!run->config->spin)
+        load_timer_set(&run->wake, next_event_ns(run));
 }
 
 static void on_turn(uv_check_t *check)
@@ -412,7 +412,9 @@ static void report_interval(struct run *run, uint64_t now_ns)
     interval->in_flight = 0;
     const struct client *client;
     TAILQ_FOREACH(client, &run->busy, link)
-    interval->in_flight++;
+    {
+        interval->in_flight++;
+    }
     run->config->on_interval(run->config->ctx, interval);
     memset(interval, 0, offsetof(struct load_interval, latency));
     histogram_reset(&interval->latency);
@@ -527,8 +529,10 @@ static void settle(struct run *run)
 {
     struct client *client;
     TAILQ_FOREACH(client, &run->busy, link)
-    if (!client->settled)
-        part_of(run, client->times.intended_ns)->unanswered++;
+    {
+        if (!client->settled)
+            part_of(run, client->times.intended_ns)->unanswered++;
+    }
     if (is_open_loop(run))
         for (; run->next_due_ns < run->end_ns; advance_due(run))
             recorder_unsent(part_of(run, run->next_due_ns));
@@ -657,9 +661,7 @@ static bool run_loop(struct run *run, struct load_error *error)
         open_client(run, &run->clients[i]);
     begin_when_connected(run, false);
     uv_run(&run->loop, UV_RUN_DEFAULT);
-    rc = uv_loop_close(&run->loop);
-    assert(rc == 0);
-    return true;
+    return uv_loop_close(&run->loop) == 0 || load_fail(error, "the event loop did not end");
 }
 
 bool load_run(const struct load_config *config, struct load_result *out, struct load_error *error)

@@ -77,6 +77,7 @@ struct load_result {
     uint64_t connects;  /* connections opened, also again */
     uint64_t connects_failed;
     uint64_t unasked; /* answers without a question */
+    uint64_t ok_came; /* 2xx answers that came in the measured part, whenever they were due */
     struct recorder warmup;
     struct recorder measured;
 };

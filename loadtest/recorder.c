@@ -88,7 +88,7 @@ static void count_timing(struct recorder *r, const struct answer *answer)
 
 void recorder_answered(struct recorder *r, const struct workload_request *request,
                        const struct recorder_times *times, const struct answer *answer,
-                       uint64_t now_ns, uint64_t slo_ns, bool in_time)
+                       uint64_t now_ns, uint64_t slo_ns)
 {
     const uint64_t latency_ns = now_ns - times->intended_ns;
     r->answered++;
@@ -100,7 +100,6 @@ void recorder_answered(struct recorder *r, const struct workload_request *reques
         return count_error(r, answer);
     }
     r->ok++;
-    r->ok_in_time += in_time;
     r->ok_within_slo += slo_ns == 0 || latency_ns <= slo_ns;
     r->kinds[request->kind].ok++;
     histogram_record(&r->latency, latency_ns);
@@ -132,7 +131,6 @@ static void add_outcomes(struct recorder *r, const struct recorder *other)
     r->unsent += other->unsent;
     r->ok += other->ok;
     r->ok_within_slo += other->ok_within_slo;
-    r->ok_in_time += other->ok_in_time;
     r->invalid += other->invalid;
     r->invalid_refused += other->invalid_refused;
     r->bytes_in += other->bytes_in;

@@ -48,7 +48,6 @@ struct recorder {
 
     uint64_t ok; /* answered 2xx */
     uint64_t ok_within_slo;
-    uint64_t ok_in_time;      /* answered 2xx while this part of the run lasted */
     uint64_t invalid;         /* sent, to be refused */
     uint64_t invalid_refused; /* ... and answered 4xx, as they should be */
     uint64_t statuses[RECORDER_STATUSES];
@@ -79,10 +78,10 @@ void recorder_add(struct recorder *r, const struct recorder *other);
 
 void recorder_sent(struct recorder *r, const struct workload_request *request,
                    const struct recorder_times *times);
-/* `slo_ns` 0: none. `in_time`: the answer came before this part of the run ended. */
+/* `slo_ns` 0: none. */
 void recorder_answered(struct recorder *r, const struct workload_request *request,
                        const struct recorder_times *times, const struct answer *answer,
-                       uint64_t now_ns, uint64_t slo_ns, bool in_time);
+                       uint64_t now_ns, uint64_t slo_ns);
 /* The request never got a connection; its kind was not chosen. */
 void recorder_unsent(struct recorder *r);
 

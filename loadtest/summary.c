@@ -32,7 +32,7 @@ void summary_make(const struct load_config *config, const struct load_result *re
         .measured = r,
         .open_loop = config->arrivals != NULL,
         .due_rate = per_second(r->due, result->seconds),
-        .throughput = per_second(r->ok_in_time, result->seconds),
+        .throughput = per_second(result->ok_came, result->seconds),
         .goodput = per_second(r->ok_within_slo, result->seconds),
         .failed = failed,
         .failed_share = r->due > 0 ? (double)failed / (double)r->due : 0,
