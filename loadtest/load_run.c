@@ -429,6 +429,8 @@ static void on_interval(uv_timer_t *timer)
 
 /* --- Beginning. */
 
+static void on_housekeeping(uv_timer_t *timer);
+
 static void begin(struct run *run)
 {
     const uint64_t now_ns = uv_hrtime();
@@ -438,6 +440,7 @@ static void begin(struct run *run)
     run->end_ns = run->measure_ns + run->config->duration_ns;
     run->stop_ns = run->end_ns + run->config->grace_ns;
     run->interval_began_ns = now_ns;
+    uv_timer_start(&run->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
     const uint64_t interval_ms = run->config->interval_ns / NS_PER_MS;
     if (interval_ms > 0)
         uv_timer_start(&run->interval_timer, on_interval, interval_ms, interval_ms);
@@ -496,13 +499,14 @@ static void watch_death(struct run *run, uint64_t now_ns)
         finish(run, LOAD_END_DIED, now_ns);
 }
 
+static void on_start_over(uv_timer_t *timer)
+{
+    begin_when_connected(timer->data, true);
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
     struct run *run = timer->data;
-    if (run->phase == PHASE_STARTING) {
-        uv_timer_start(timer, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
-        return begin_when_connected(run, true);
-    }
     const uint64_t now_ns = uv_hrtime();
     retry_down(run);
     give_up_silent(run, now_ns);
@@ -614,7 +618,7 @@ static int init_handles(struct run *run)
     run->housekeeping.data = run;
     run->interval_timer.data = run;
     uv_check_start(&run->after_turn, on_turn);
-    uv_timer_start(&run->housekeeping, on_housekeeping, START_MS_MAX, 0);
+    uv_timer_start(&run->housekeeping, on_start_over, START_MS_MAX, 0);
     int rc = init_signal(run, &run->on_int, SIGINT);
     if (rc == 0)
         rc = init_signal(run, &run->on_term, SIGTERM);
