@@ -2,7 +2,6 @@
 import json
 import os
 import selectors
-import signal
 import socket
 import subprocess
 import threading
@@ -31,8 +30,8 @@ def report(*arguments, status=0):
     return json.loads(run("--json", "-", *arguments, status=status).stdout)
 
 
-def interrupt(arguments, when, number=signal.SIGINT):
-    """Starts a run, waits until `when()`, and sends it a signal: (exit status, stdout, stderr)."""
+def run_with(arguments, during, number=None):
+    """Starts a run, calls `during()`, sends a signal or none: (exit status, stdout, stderr)."""
     process = subprocess.Popen(
         command(*arguments),
         stdout=subprocess.PIPE,
@@ -41,8 +40,9 @@ def interrupt(arguments, when, number=signal.SIGINT):
         env=clean_environment(),
     )
     try:
-        when()
-        process.send_signal(number)
+        during()
+        if number is not None:
+            process.send_signal(number)
         stdout, stderr = process.communicate(timeout=RUN_S)
     finally:
         if process.poll() is None:
