@@ -179,11 +179,14 @@ void http_server_release(struct http_conn *conn)
 
 /* --- the sweep: every deadline of every connection */
 
+static void on_sweep(uv_timer_t *timer);
+
+/* Started anew: with uv_timer_set_repeat() the present period would run out first. */
 static void set_sweep_period(struct http_server *server)
 {
     uint64_t period_ms = server->half_closed > 0 ? SWEEP_MS_MIN : server->sweep_ms;
     if (uv_timer_get_repeat(&server->sweep) != period_ms)
-        uv_timer_set_repeat(&server->sweep, period_ms);
+        uv_timer_start(&server->sweep, on_sweep, period_ms, period_ms);
 }
 
 static void on_connection(uv_stream_t *stream, int status);

@@ -1,4 +1,7 @@
 """Clients that leave before their answer: what waits for them is not computed."""
+import statistics
+import time
+
 from jitney_client import request
 
 # Jobs wait in the queue, so that there is a while to leave in.
@@ -32,6 +35,19 @@ def test_a_closed_client_is_cancelled_before_it_is_computed(start, digit):
         connection.close()
     server.wait_metric(3, "batcher_requests_total", model="digits", status="cancelled")
     assert server.metric("batcher_batches_total", model="digits") == 0
+
+
+def test_a_closed_client_is_missed_within_milliseconds(start, digit):
+    """Not only when the next sweep over all connections would have come, four times a second."""
+    server = start(config=LINGER)
+    took_s = []
+    for count in range(1, 10):
+        (connection,) = ask_and_wait(server, digit)
+        begin = time.monotonic()
+        connection.close()
+        server.wait_metric(count, "batcher_requests_total", model="digits", status="cancelled")
+        took_s.append(time.monotonic() - begin)
+    assert statistics.median(took_s) < 0.07, took_s
 
 
 def test_who_leaves_takes_nobody_along(start, digit):
