@@ -58,7 +58,7 @@ struct batch_queue {
     struct flow_rate arrivals; /* of work, of admitted and of refused jobs */
     double work_per_row;       /* a running mean */
     uint64_t planned_ns;       /* when the plan was made */
-    uint64_t relaxed_ns;       /* when an interactive job last found it so; see batch_queue_stands() */
+    uint64_t relaxed_ns;       /* when it last did not stand; see batch_queue_stands() */
     struct batch_drain drain;
     struct fair_share share; /* of the workers' time: batch_policy.c's */
 };
