@@ -13,6 +13,7 @@
 #include "model_samples.h"
 #include "plan_choice.h"
 #include "plan_int8.h"
+#include "plan_twin.h"
 
 enum {
     MODEL_NAME_BYTES_MAX = 128,
@@ -353,6 +354,11 @@ void model_choose_kernels(struct model *m, const struct kernels *kernels, size_t
     model_plan_choose(&m->plan, kernels, rows_max);
 }
 
+void model_keep_weights(struct model *m)
+{
+    m->plan.keeps_weights = true;
+}
+
 size_t model_layers_count(const struct model *m)
 {
     size_t count = 0;
@@ -401,4 +407,15 @@ void model_run(const struct model *m, const struct kernels *kernels, const float
                float *out, float *scratch)
 {
     model_plan_run(&m->plan, kernels, in, rows, out, scratch);
+}
+
+size_t model_twin_scratch_bytes(const struct model *m)
+{
+    return plan_twin_scratch_bytes(&m->plan);
+}
+
+void model_run_twin(const struct model *m, const float *in, float *out, double *bounds,
+                    void *scratch)
+{
+    plan_twin_run(&m->plan, in, out, bounds, scratch);
 }

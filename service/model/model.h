@@ -144,9 +144,16 @@ const struct model_accuracy *model_accuracy(const struct model *m);
  * every start. Without memory a layer stays as it is.
  *
  * At most once, before the model runs elsewhere; from then on model_run() takes
- * these kernels and no others. Never called, every table will do.
+ * these kernels and no others, but see model_keep_weights(). Never called, every table will do.
  */
 void model_choose_kernels(struct model *m, const struct kernels *kernels, size_t rows_max);
+
+/*
+ * Before that: keeps the weights that it packs, for as much memory again (at most 64 MiB for a
+ * layer; larger ones are never packed). model_run() then takes KERNELS_SCALAR too: the plain twin
+ * of what was chosen. In int8 it always does.
+ */
+void model_keep_weights(struct model *m);
 
 /* A dense layer: its sizes, and by what it is computed: "packed avx512", "openblas",
  * "plain", "int8 avx512vnni"; "unsettled" before model_choose_kernels(). */
@@ -167,6 +174,14 @@ size_t model_scratch_size(const struct model *m, size_t rows);
 /* `in` is [rows][input_size], `out` is [rows][output_size]. Allocates nothing. */
 void model_run(const struct model *m, const struct kernels *kernels, const float *in, size_t rows,
                float *out, float *scratch);
+
+/*
+ * One row by the plain twin, and for each output how far model_run() may be from it with any
+ * correct table: see plan_twin.h. INFINITY when nothing can be said. The weights were kept.
+ */
+size_t model_twin_scratch_bytes(const struct model *m);
+void model_run_twin(const struct model *m, const float *in, float *out, double *bounds,
+                    void *scratch);
 
 /* ^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$ - the only names that reach the file system. */
 bool model_name_valid(const char *name, size_t bytes);

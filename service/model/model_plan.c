@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base.h"
+
 /* One cache line, and one AVX-512 register. */
 enum {
     ALIGNMENT_BYTES = 64,
@@ -149,8 +151,11 @@ static size_t i8_scratch_size(const struct model_plan *plan, size_t rows)
         const struct plan_step *step = &plan->steps[i];
         if (step->packed_i8 == NULL)
             continue;
-        const size_t bytes = plan->kernels->dense_i8_scratch(rows * step->repeat, step->in_size);
-        bytes_max = bytes > bytes_max ? bytes : bytes_max;
+        const struct kernels *tables[] = {plan->kernels, kernels_for(KERNELS_SCALAR)};
+        for (size_t k = 0; k < ARRAY_SIZE(tables); k++) {
+            const size_t bytes = tables[k]->dense_i8_scratch(rows * step->repeat, step->in_size);
+            bytes_max = bytes > bytes_max ? bytes : bytes_max;
+        }
     }
     return round_up((bytes_max + sizeof(float) - 1) / sizeof(float));
 }
@@ -169,6 +174,12 @@ size_t model_plan_scratch_size(const struct model_plan *plan, size_t rows)
             float v = step->values[i];                 \
             to[row * size + i] = left operation right; \
         }
+
+/* Packed float32 weights are of use to the table alone that they were packed for. */
+static bool runs_packed(const struct plan_step *step, const struct kernels *kernels)
+{
+    return step->packed_i8 != NULL || (step->packed != NULL && step->packed_for == kernels);
+}
 
 /* What a packed layer does on the way. Softmax is none of it: it needs the whole row. */
 static enum kernels_activation fused_activation(enum plan_activation activation)
@@ -194,7 +205,7 @@ static void run_dense(const struct plan_step *step, const struct kernels *kernel
         kernels->dense_i8_f32(from, step->packed_i8, step->values,
                               fused_activation(step->activation), rows * step->repeat,
                               step->in_size, step->out_size, scratch, to);
-    else if (step->packed != NULL)
+    else if (runs_packed(step, kernels))
         kernels->dense_packed_f32(from, step->packed, step->values,
                                   fused_activation(step->activation), rows * step->repeat,
                                   step->in_size, step->out_size, to);
@@ -258,9 +269,9 @@ static void run_activation(const struct plan_step *step, const struct kernels *k
 void plan_step_run(const struct plan_step *step, const struct kernels *kernels, const float *from,
                    size_t rows, void *scratch, float *to)
 {
-    const bool is_packed = step->packed != NULL || step->packed_i8 != NULL;
+    assert(step->op != PLAN_DENSE || step->weights != NULL || runs_packed(step, kernels));
     run_op(step, kernels, from, rows, scratch, to);
-    if (!is_packed || fused_activation(step->activation) == KERNELS_NO_ACTIVATION)
+    if (!runs_packed(step, kernels) || fused_activation(step->activation) == KERNELS_NO_ACTIVATION)
         run_activation(step, kernels, rows, to);
 }
 
@@ -277,7 +288,6 @@ void model_plan_run(const struct model_plan *plan, const struct kernels *kernels
         const struct plan_step *step = &plan->steps[i];
         if (step->place != PLAN_IN_PLACE)
             to = places[step->place];
-        assert((step->packed == NULL && step->packed_i8 == NULL) || kernels == plan->kernels);
         plan_step_run(step, kernels, from, rows, half > 0 ? scratch + 2 * half : scratch, to);
         from = to;
     }

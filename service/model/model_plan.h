@@ -49,10 +49,12 @@ struct plan_step {
     size_t repeat;
     size_t in_size;
     size_t out_size;
-    float *weights;  /* [in_size][out_size]; NULL once they are packed */
-    float *packed;   /* as the plan's kernels want them, or NULL */
+    float *weights; /* [in_size][out_size]; NULL once they are packed, unless the plan keeps them */
+    float *packed;  /* as `packed_for` wants them, or NULL */
+    const struct kernels *packed_for;
     void *packed_i8; /* the same in int8, or NULL */
     float *values;   /* out_size of them, or NULL */
+    double i8_gain;  /* in int8: by how much a difference of all inputs grows at most */
     enum plan_place place;
 };
 
@@ -65,6 +67,7 @@ struct model_plan {
     size_t parameters;
     uint64_t flops_per_row;
     const struct kernels *kernels; /* those that weights are packed for, or NULL */
+    bool keeps_weights;            /* those that are packed, so that KERNELS_SCALAR will do too */
     size_t _steps_capacity;
     size_t _elements_left; /* that weights and values may still have */
 };

@@ -97,21 +97,25 @@ static void fill(float *x, size_t n)
         x[i] = 0.5F;
 }
 
-static void run_contest(struct plan_step *step, struct contest *c)
+static void run_contest(struct plan_step *step, struct contest *c, bool keeps_weights)
 {
     fill(c->in, c->rows_max * step->repeat * step->in_size);
     c->kernels->dense_pack(step->weights, step->in_size, step->out_size, c->packed.packed);
     if (!packed_wins(c))
         return;
-    free(step->weights);
-    step->weights = NULL;
+    if (!keeps_weights) {
+        free(step->weights);
+        step->weights = NULL;
+    }
     step->packed = c->packed.packed;
+    step->packed_for = c->kernels;
 }
 
 /* Without memory for it the step stays as it is. */
-static void choose_step(struct plan_step *step, const struct kernels *kernels, size_t rows_max,
+static void choose_step(const struct model_plan *plan, struct plan_step *step, size_t rows_max,
                         uint64_t deadline_ns)
 {
+    const struct kernels *kernels = plan->kernels;
     const size_t packed_size = kernels->dense_packed_size(step->in_size, step->out_size);
     if (packed_size > PACKED_SIZE_MAX)
         return;
@@ -121,10 +125,11 @@ static void choose_step(struct plan_step *step, const struct kernels *kernels, s
                         .rows_max = rows_to_measure(step, rows_max),
                         .deadline_ns = deadline_ns};
     c.packed.packed = alloc_floats(packed_size);
+    c.packed.packed_for = kernels;
     c.in = alloc_floats(c.rows_max * step->repeat * step->in_size);
     c.out = alloc_floats(c.rows_max * step->repeat * step->out_size);
     if (c.packed.packed != NULL && c.in != NULL && c.out != NULL)
-        run_contest(step, &c);
+        run_contest(step, &c, plan->keeps_weights);
     if (step->packed == NULL)
         free(c.packed.packed);
     free(c.in);
@@ -141,5 +146,5 @@ void model_plan_choose(struct model_plan *plan, const struct kernels *kernels, s
     const uint64_t deadline_ns = clock_now_ns() + CHOICE_NS_MAX;
     for (size_t i = 0; i < plan->steps_count && clock_now_ns() < deadline_ns; i++)
         if (plan->steps[i].op == PLAN_DENSE && plan->steps[i].packed_i8 == NULL)
-            choose_step(&plan->steps[i], kernels, rows_max, deadline_ns);
+            choose_step(plan, &plan->steps[i], rows_max, deadline_ns);
 }

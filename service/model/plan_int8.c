@@ -16,6 +16,25 @@ static void *allocate(size_t bytes)
                          (bytes + ALIGNMENT_BYTES) / ALIGNMENT_BYTES * ALIGNMENT_BYTES);
 }
 
+/*
+ * By how much a difference of every input grows at most: the largest sum of a column's magnitudes,
+ * each by half a step of the column's more than it is.
+ */
+static double largest_gain(const struct plan_step *step)
+{
+    double gain = 0;
+    for (size_t col = 0; col < step->out_size; col++) {
+        double sum = 0, largest = 0;
+        for (size_t i = 0; i < step->in_size; i++) {
+            const double magnitude = fabs((double)step->weights[i * step->out_size + col]);
+            sum += magnitude;
+            largest = fmax(largest, magnitude);
+        }
+        gain = fmax(gain, sum + (double)step->in_size * largest / 254);
+    }
+    return gain;
+}
+
 static bool step_to_int8(struct plan_step *step, const struct kernels *kernels)
 {
     const size_t bytes = kernels->dense_i8_size(step->in_size, step->out_size);
@@ -24,6 +43,7 @@ static bool step_to_int8(struct plan_step *step, const struct kernels *kernels)
     step->packed_i8 = allocate(bytes);
     if (step->packed_i8 == NULL)
         return false;
+    step->i8_gain = largest_gain(step);
     kernels->dense_i8_pack(step->weights, step->in_size, step->out_size, step->packed_i8);
     free(step->weights);
     step->weights = NULL;
