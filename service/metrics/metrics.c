@@ -31,18 +31,30 @@ static unsigned label_sets(const struct metrics *m, enum metrics_family family)
     return sets;
 }
 
-/* Gives each family its cells and returns how many a shard and `values` need. */
-static void lay_out(struct metrics *m, size_t *out_shard_cells, size_t *out_values)
+/* What a shard needs, and `values`. */
+struct layout {
+    size_t cells;
+    size_t exemplars;
+    size_t values;
+};
+
+/* Gives each family its cells. */
+static struct layout lay_out(struct metrics *m)
 {
-    *out_shard_cells = 0;
-    *out_values = 0;
+    struct layout layout = {0};
     for (enum metrics_family family = 0; family < METRICS_FAMILY_COUNT; family++) {
         bool sharded = metrics_is_sharded(metrics_families[family].type);
-        size_t *next = sharded ? out_shard_cells : out_values;
+        size_t *next = sharded ? &layout.cells : &layout.values;
         m->sets[family] = label_sets(m, family);
         m->first[family] = *next;
         *next += m->sets[family] * metrics_cells(family);
+        if (!metrics_has_exemplars(family))
+            continue;
+        m->first_exemplar[family] = layout.exemplars;
+        layout.exemplars +=
+            (size_t)m->sets[family] * metrics_bucket_rows[metrics_families[family].buckets].count;
     }
+    return layout;
 }
 
 /* Zeroed, and sharing no cache line with anything else. */
@@ -58,17 +70,20 @@ static _Atomic uint64_t *allocate_cells(size_t count)
 
 static int allocate_storage(struct metrics *m, unsigned shards)
 {
-    size_t shard_cells, values;
-    lay_out(m, &shard_cells, &values);
-    m->values = allocate_cells(values);
+    const struct layout layout = lay_out(m);
+    m->values = allocate_cells(layout.values);
     m->shards = calloc(shards, sizeof(*m->shards));
     if (m->values == NULL || m->shards == NULL)
         return -1;
     for (unsigned i = 0; i < shards; i++) {
-        m->shards[i] = (struct metrics_shard){.cells = allocate_cells(shard_cells), .registry = m};
-        if (m->shards[i].cells == NULL)
-            return -1;
+        /* Threads that observe no request never touch these, and pay for no pages. */
+        m->shards[i] = (struct metrics_shard){
+            .cells = allocate_cells(layout.cells),
+            .exemplars = calloc(layout.exemplars, sizeof(*m->shards[i].exemplars)),
+            .registry = m};
         m->shards_count++;
+        if (m->shards[i].cells == NULL || m->shards[i].exemplars == NULL)
+            return -1;
     }
     return 0;
 }
@@ -145,8 +160,10 @@ void metrics_destroy(struct metrics *m)
 {
     if (m == NULL)
         return;
-    for (unsigned i = 0; i < m->shards_count; i++)
+    for (unsigned i = 0; i < m->shards_count; i++) {
         free((void *)m->shards[i].cells);
+        free(m->shards[i].exemplars);
+    }
     free(m->shards);
     free((void *)m->values);
     for (unsigned i = 0; i < m->models_count; i++)
@@ -201,8 +218,9 @@ void metrics_add(struct metrics_shard *shard, enum metrics_family family, unsign
     cell_add(shard->cells + m->first[family] + labels, n);
 }
 
-void metrics_observe(struct metrics_shard *shard, enum metrics_family family, unsigned labels,
-                     uint64_t value)
+/* Returns the bucket. */
+static inline unsigned observe(struct metrics_shard *shard, enum metrics_family family,
+                               unsigned labels, uint64_t value)
 {
     const struct metrics *m = shard->registry;
     const struct metrics_buckets_row *buckets =
@@ -216,6 +234,22 @@ void metrics_observe(struct metrics_shard *shard, enum metrics_family family, un
         bucket++;
     cell_add(&cells[bucket], 1);
     cell_add(&cells[buckets->count], value);
+    return bucket;
+}
+
+void metrics_observe(struct metrics_shard *shard, enum metrics_family family, unsigned labels,
+                     uint64_t value)
+{
+    observe(shard, family, labels, value);
+}
+
+void metrics_observe_exemplar(struct metrics_shard *shard, enum metrics_family family,
+                              unsigned labels, uint64_t value,
+                              const struct metrics_exemplar *exemplar)
+{
+    assert(metrics_has_exemplars(family));
+    const unsigned bucket = observe(shard, family, labels, value);
+    metrics_exemplar_write(metrics_exemplar_slot(shard, family, labels, bucket), value, exemplar);
 }
 
 static _Atomic uint64_t *value_cell(const struct metrics *m, enum metrics_family family,

@@ -15,7 +15,7 @@
  *              metrics_labels(). `model` is the index in metrics_config.models.
  *
  * The families, with type, help, labels and buckets, are one table:
- * metrics_table.h. docs/metrics.md is generated from it (jitney --metrics-doc).
+ * metrics_table.h. docs/metrics.md is generated from it (test_metrics_text).
  */
 #ifndef METRICS_H
 #define METRICS_H
@@ -34,7 +34,8 @@ struct metrics_shard;
 enum {
     METRICS_MODELS_MAX = 512,
     METRICS_TENANTS_MAX = 64,
-    METRICS_SHARDS_MAX = 4096
+    METRICS_SHARDS_MAX = 4096,
+    METRICS_EXEMPLAR_BYTES_MAX = 64
 };
 
 struct metrics_config {
@@ -69,6 +70,19 @@ void metrics_add(struct metrics_shard *shard, enum metrics_family family, unsign
 /* A histogram or summary. Duration families take ns, the others their own unit. */
 void metrics_observe(struct metrics_shard *shard, enum metrics_family family, unsigned labels,
                      uint64_t value);
+
+/* Which request a value was observed of. */
+struct metrics_exemplar {
+    const char *trace_id; /* UTF-8; not terminated; cut after METRICS_EXEMPLAR_BYTES_MAX */
+    size_t bytes;
+    uint64_t at_ns; /* CLOCK_MONOTONIC */
+};
+
+/* metrics_observe() in a family of METRICS_EXEMPLARS_MAP, and remembered as the last observation
+ * of its bucket until the next. */
+void metrics_observe_exemplar(struct metrics_shard *shard, enum metrics_family family,
+                              unsigned labels, uint64_t value,
+                              const struct metrics_exemplar *exemplar);
 
 /* Gauges, and totals that are kept elsewhere, in the unit of the exposition:
  * the last value set wins. */

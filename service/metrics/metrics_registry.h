@@ -44,7 +44,8 @@ enum metrics_unit {
     METRICS_UNIT_NUMBER,
     METRICS_UNIT_SECONDS,
     METRICS_UNIT_BYTES,
-    METRICS_UNIT_CORES
+    METRICS_UNIT_CORES,
+    METRICS_UNIT_RATIO
 };
 
 enum metrics_buckets {
@@ -93,8 +94,18 @@ static inline bool metrics_is_sharded(enum metrics_type type)
     return type == METRICS_COUNTER || type == METRICS_HISTOGRAM || type == METRICS_SUMMARY;
 }
 
+/* The last observation in one bucket of one shard; see metrics_exemplar.c. */
+struct metrics_exemplar_slot {
+    _Atomic uint64_t version; /* odd while it is written; 0: nothing yet */
+    _Atomic uint64_t at_ns;
+    _Atomic uint64_t value;
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t trace_id[METRICS_EXEMPLAR_BYTES_MAX / 8];
+};
+
 struct metrics_shard {
     _Atomic uint64_t *cells; /* cache lines of its own; one writer */
+    struct metrics_exemplar_slot *exemplars;
     const struct metrics *registry;
 };
 
@@ -107,6 +118,8 @@ struct metrics {
     /* Fixed by metrics_create(). */
     size_t first[METRICS_FAMILY_COUNT]; /* in a shard's cells or in `values` */
     unsigned sets[METRICS_FAMILY_COUNT];
+    size_t
+        first_exemplar[METRICS_FAMILY_COUNT]; /* in a shard's exemplars; of those that have any */
 
     struct metrics_shard *shards;
     unsigned shards_count;
@@ -116,6 +129,29 @@ struct metrics {
 
 /* One cell of a sharded family, of all shards. */
 uint64_t metrics_sum_cells(const struct metrics *m, size_t cell);
+
+bool metrics_has_exemplars(enum metrics_family family);
+
+static inline struct metrics_exemplar_slot *metrics_exemplar_slot(const struct metrics_shard *shard,
+                                                                  enum metrics_family family,
+                                                                  unsigned labels, unsigned bucket)
+{
+    const unsigned buckets = metrics_bucket_rows[metrics_families[family].buckets].count;
+    return &shard->exemplars[shard->registry->first_exemplar[family] + labels * buckets + bucket];
+}
+
+/* Only the shard's own thread. */
+void metrics_exemplar_write(struct metrics_exemplar_slot *slot, uint64_t value,
+                            const struct metrics_exemplar *exemplar);
+
+/* The last one of a bucket in all shards; false: none. On any thread. */
+struct metrics_exemplar_copy {
+    char trace_id[METRICS_EXEMPLAR_BYTES_MAX + 1];
+    uint64_t value;
+    uint64_t at_ns;
+};
+bool metrics_exemplar_last(const struct metrics *m, enum metrics_family family, unsigned labels,
+                           unsigned bucket, struct metrics_exemplar_copy *out);
 
 /* How many cells one label set of the family has. */
 static inline size_t metrics_cells(enum metrics_family family)

@@ -21,6 +21,7 @@ struct exposition {
     enum metrics_format format;
     struct buffer *out;
     uint64_t series;
+    uint64_t unix_offset_ms; /* from CLOCK_MONOTONIC, whose times exemplars have, to Unix time */
 };
 
 const char *metrics_content_type(enum metrics_format format)
@@ -52,7 +53,9 @@ void metrics_append_escaped(struct buffer *out, const char *text, bool quotes)
 
 enum {
     U64_DIGITS_MAX = 20,
-    NS_DIGITS = 9
+    MS_DIGITS = 3,
+    NS_DIGITS = 9,
+    RATIO_DIGITS = 17
 };
 
 static void append_u64(struct buffer *out, uint64_t value)
@@ -65,16 +68,19 @@ static void append_u64(struct buffer *out, uint64_t value)
     buffer_append(out, digits + first, sizeof(digits) - first);
 }
 
-/* 1500000000 ns is 1.5: nine decimals, less the zeros behind. */
-static void append_seconds(struct buffer *out, uint64_t ns)
+/* 1500000000 with nine decimals is 1.5: without the zeros behind. */
+static void append_decimal(struct buffer *out, uint64_t value, size_t places)
 {
-    append_u64(out, ns / NS_PER_S);
-    uint64_t rest = ns % NS_PER_S;
+    uint64_t one = 1;
+    for (size_t i = 0; i < places; i++)
+        one *= 10;
+    append_u64(out, value / one);
+    uint64_t rest = value % one;
     if (rest == 0)
         return;
-    char decimals[NS_DIGITS + 1] = ".";
+    char decimals[U64_DIGITS_MAX + 1] = ".";
     size_t count = 0;
-    for (size_t i = NS_DIGITS; i > 0; i--, rest /= 10) {
+    for (size_t i = places; i > 0; i--, rest /= 10) {
         decimals[i] = (char)('0' + rest % 10);
         if (count == 0 && decimals[i] != '0')
             count = i;
@@ -100,10 +106,19 @@ static void append_double(struct buffer *out, double value)
 
 static void append_counted(struct buffer *out, enum metrics_unit unit, uint64_t value)
 {
-    if (unit == METRICS_UNIT_SECONDS)
-        append_seconds(out, value);
-    else
-        append_u64(out, value);
+    switch (unit) {
+    case METRICS_UNIT_SECONDS:
+        append_decimal(out, value, NS_DIGITS);
+        return;
+    case METRICS_UNIT_RATIO:
+        append_decimal(out, value, RATIO_DIGITS);
+        return;
+    case METRICS_UNIT_NUMBER:
+    case METRICS_UNIT_BYTES:
+    case METRICS_UNIT_CORES:
+        break;
+    }
+    append_u64(out, value);
 }
 
 /* --- Labels --- */
@@ -233,6 +248,22 @@ static void render_sum_and_count(struct exposition *e, enum metrics_family famil
     end_sample(e);
 }
 
+/* " # {trace_id="4bf9..."} 0.00067 1795246522.123" behind a bucket. */
+static void render_exemplar(struct exposition *e, enum metrics_family family, unsigned set,
+                            unsigned bucket)
+{
+    struct metrics_exemplar_copy last;
+    if (e->format != METRICS_OPENMETRICS || !metrics_has_exemplars(family) ||
+        !metrics_exemplar_last(e->m, family, set, bucket, &last))
+        return;
+    buffer_append_str(e->out, " # {");
+    append_label(e->out, "trace_id", last.trace_id);
+    buffer_append_str(e->out, "} ");
+    append_counted(e->out, metrics_families[family].unit, last.value);
+    buffer_append(e->out, " ", 1);
+    append_decimal(e->out, e->unix_offset_ms + last.at_ns / NS_PER_MS, MS_DIGITS);
+}
+
 /* The count is the last of the very numbers that were printed as buckets. */
 static void render_histogram(struct exposition *e, enum metrics_family family, unsigned set)
 {
@@ -244,6 +275,7 @@ static void render_histogram(struct exposition *e, enum metrics_family family, u
         count += metrics_sum_cells(e->m, cell + i);
         begin_sample(e, family, "_bucket", set, buckets->texts[i]);
         append_u64(e->out, count);
+        render_exemplar(e, family, set, i);
         end_sample(e);
     }
     render_sum_and_count(e, family, set, metrics_sum_cells(e->m, cell + buckets->count), count);
@@ -365,13 +397,22 @@ static void render_family(struct exposition *e, enum metrics_family family)
         render_set(e, family, set);
 }
 
+static uint64_t unix_offset_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const uint64_t unix_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    return (unix_ns - clock_now_ns()) / NS_PER_MS;
+}
+
 _Static_assert(METRICS_METRICS_SERIES == METRICS_FAMILY_COUNT - 1, "it counts those before it");
 
 void metrics_render(struct metrics *m, enum metrics_format format, struct buffer *out)
 {
     uint64_t start_ns = clock_now_ns();
     size_t bytes_before = out->bytes;
-    struct exposition e = {.m = m, .format = format, .out = out};
+    struct exposition e = {
+        .m = m, .format = format, .out = out, .unix_offset_ms = unix_offset_ms()};
     for (enum metrics_family family = 0; family < METRICS_METRICS_SERIES; family++)
         render_family(&e, family);
     metrics_set(m, METRICS_METRICS_SERIES, 0, (double)(e.series + 1));

@@ -66,6 +66,8 @@ const char *metrics_unit_str(enum metrics_unit unit)
         return "bytes";
     case METRICS_UNIT_CORES:
         return "cores";
+    case METRICS_UNIT_RATIO:
+        return "ratio";
     }
     return "";
 }

@@ -13,6 +13,9 @@
 
 #include "base.h"
 
+/* 1, as histograms of ratios count it. */
+#define METRICS_RATIO_ONE UINT64_C(100000000000000000)
+
 /* clang-format off */
 
 /* --- Label values: X(enumerator, text) --- */
@@ -135,6 +138,19 @@
     X(METRICS_INDICATOR_MATMUL,      "matmul")        \
     X(METRICS_INDICATOR_MATMUL_INT8, "matmul_int8")
 
+/* The twin was recomputed; see verifier.h. */
+#define METRICS_CHECK_MAP(X)                   \
+    X(METRICS_CHECK_PASS, "pass")              \
+    X(METRICS_CHECK_FAIL, "fail")
+
+#define METRICS_UNCHECKED_MAP(X)                       \
+    X(METRICS_UNCHECKED_BUSY,      "busy")             \
+    X(METRICS_UNCHECKED_TOO_LARGE, "too_large")        \
+    X(METRICS_UNCHECKED_UNBOUNDED, "unbounded")
+
+#define METRICS_ROLLBACK_MAP(X)                        \
+    X(METRICS_ROLLBACK_VERIFICATION, "verification")
+
 /* The `code` of the JSON error body; see metrics_error_index(). */
 #define METRICS_ERROR_MAP(X)                                                   \
     X(METRICS_ERROR_INVALID_JSON,           "invalid_json")                    \
@@ -202,6 +218,9 @@ enum metrics_class { METRICS_CLASS_MAP(METRICS_VALUE) METRICS_CLASS_COUNT };
 enum metrics_rows { METRICS_ROWS_MAP(METRICS_VALUE) METRICS_ROWS_COUNT };
 enum metrics_action { METRICS_ACTION_MAP(METRICS_VALUE) METRICS_ACTION_COUNT };
 enum metrics_indicator { METRICS_INDICATOR_MAP(METRICS_VALUE) METRICS_INDICATOR_COUNT };
+enum metrics_check { METRICS_CHECK_MAP(METRICS_VALUE) METRICS_CHECK_COUNT };
+enum metrics_unchecked { METRICS_UNCHECKED_MAP(METRICS_VALUE) METRICS_UNCHECKED_COUNT };
+enum metrics_rollback { METRICS_ROLLBACK_MAP(METRICS_VALUE) METRICS_ROLLBACK_COUNT };
 enum metrics_error { METRICS_ERROR_MAP(METRICS_VALUE) METRICS_ERROR_COUNT };
 enum metrics_isa { METRICS_ISA_MAP(METRICS_VALUE) METRICS_ISA_COUNT };
 enum metrics_change { METRICS_CHANGE_MAP(METRICS_VALUE) METRICS_CHANGE_COUNT };
@@ -226,6 +245,9 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(ROWS,           "kind")          \
     X(ACTION,         "action")        \
     X(INDICATOR,      "indicator")     \
+    X(CHECK,          "result")        \
+    X(UNCHECKED,      "reason")        \
+    X(ROLLBACK,       "reason")        \
     X(ERROR,          "error_type")    \
     X(ISA,            "isa")           \
     X(CHANGE,         "source")        \
@@ -294,10 +316,18 @@ enum metrics_label {
     X(65536, "65536.0") X(262144, "262144.0") X(1048576, "1.048576e+06")                           \
     X(4194304, "4.194304e+06") X(16777216, "1.6777216e+07")
 
+/* Errors as parts of a number, in 1e-17: around the last digit of a double, then of a float. */
+#define METRICS_RELERR_MAP(X)                                                                      \
+    X(10, "1e-16") X(100, "1e-15") X(1000, "1e-14") X(10000, "1e-13") X(100000, "1e-12")           \
+    X(1000000, "1e-11") X(10000000, "1e-10") X(100000000, "1e-09") X(1000000000, "1e-08")          \
+    X(UINT64_C(10000000000), "1e-07") X(UINT64_C(100000000000), "1e-06")                           \
+    X(UINT64_C(1000000000000), "1e-05") X(UINT64_C(10000000000000), "0.0001")                      \
+    X(UINT64_C(1000000000000000), "0.01")
+
 /* What a summary has: a count and a sum. */
 #define METRICS_SUM_MAP(X)
 
-#define METRICS_BUCKETS_MAP(X) X(LAT) X(WAIT) X(INFER) X(KERN) X(BATCH) X(BYTES) X(SUM)
+#define METRICS_BUCKETS_MAP(X) X(LAT) X(WAIT) X(INFER) X(KERN) X(BATCH) X(BYTES) X(RELERR) X(SUM)
 
 /*
  * --- Families: X(enumerator, name, type, unit, buckets, label, label, label, help) ---
@@ -306,7 +336,8 @@ enum metrics_label {
  *         HISTOGRAM  counted in shards by metrics_observe(), as is SUMMARY
  *         TOTAL      a counter that is kept elsewhere and set by metrics_set(), as is GAUGE
  *         INFO       set by metrics_set_info()
- * Unit    counters, histograms and summaries in SECONDS are given in ns.
+ * Unit    counters, histograms and summaries in SECONDS are given in ns, those that are a RATIO
+ *         in 1e-17 (METRICS_RATIO_ONE is 1).
  *
  * Families with one prefix stand together. METRICS_SERIES stays last: by then
  * the renderer knows how many series there are.
@@ -479,6 +510,9 @@ enum metrics_label {
     X(COMPUTE_NONFINITE_RESULTS_TOTAL, "compute_nonfinite_results_total",                          \
       COUNTER, NUMBER, NONE, INDICATOR, NONE, NONE,                                                \
       "Results holding NaN or Inf beyond the defined warm-up.")                                    \
+    X(COMPUTE_ROLLBACKS_TOTAL, "compute_rollbacks_total",                                          \
+      COUNTER, NUMBER, NONE, INDICATOR, ROLLBACK, NONE,                                            \
+      "Fast kernels that were given up for their plain twins, until the next start.")              \
     X(COMPUTE_WORKER_THREADS, "compute_worker_threads",                                            \
       GAUGE, NUMBER, NONE, NONE, NONE, NONE,                                                       \
       "Worker threads configured.")                                                                \
@@ -494,6 +528,16 @@ enum metrics_label {
     X(COMPUTE_TASK_WAIT_SECONDS, "compute_task_wait_seconds",                                      \
       HISTOGRAM, SECONDS, WAIT, NONE, NONE, NONE,                                                  \
       "Time the oldest request of a batch waited until a worker took it, linger included.")        \
+                                                                                                   \
+    X(VERIFICATION_CHECKS_TOTAL, "verification_checks_total",                                      \
+      COUNTER, NUMBER, NONE, INDICATOR, CHECK, NONE,                                               \
+      "Sampled results recomputed by the plain twin and compared.")                                \
+    X(VERIFICATION_RELATIVE_ERROR, "verification_relative_error",                                  \
+      HISTOGRAM, RATIO, RELERR, INDICATOR, NONE, NONE,                                             \
+      "Relative error of sampled results against the plain twin; at most 1.")                      \
+    X(VERIFICATION_SKIPPED_TOTAL, "verification_skipped_total",                                    \
+      COUNTER, NUMBER, NONE, INDICATOR, UNCHECKED, NONE,                                           \
+      "Sampled results that were not compared.")                                                   \
                                                                                                    \
     X(PROCESS_CPU_SECONDS_TOTAL, "process_cpu_seconds_total",                                      \
       TOTAL, SECONDS, NONE, NONE, NONE, NONE,                                                      \
@@ -576,6 +620,11 @@ enum metrics_family {
 #undef X
     METRICS_FAMILY_COUNT
 };
+
+/* The histograms with exemplars. */
+#define METRICS_EXEMPLARS_MAP(X)       \
+    X(HTTP_REQUEST_DURATION_SECONDS)   \
+    X(BATCHER_REQUEST_LATENCY_SECONDS)
 
 /* The labels of compute_info. */
 #define METRICS_INFO_MAP(X) \

@@ -66,6 +66,16 @@ static void run_observe_last(struct metrics_shard *shard, uint64_t seed)
         metrics_observe(shard, METRICS_BATCHER_REQUEST_LATENCY_SECONDS, 0, 500 * NS_PER_S);
 }
 
+static void run_exemplar(struct metrics_shard *shard, uint64_t seed)
+{
+    static const char trace_id[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for (size_t i = 0; i < BATCH; i++) {
+        const struct metrics_exemplar exemplar = {trace_id, sizeof trace_id - 1, seed};
+        metrics_observe_exemplar(shard, METRICS_BATCHER_REQUEST_LATENCY_SECONDS, 0,
+                                 NS_PER_MS + (next_duration(&seed) & 0xffff), &exemplar);
+    }
+}
+
 static void run_labels(struct metrics_shard *shard, uint64_t seed)
 {
     (void)seed;
@@ -81,6 +91,7 @@ static const struct bench_case cases[] = {
     {"counter", run_counter},
     {"counter, labels made from a request", run_labels},
     {"histogram of 20 bounds, around 1 ms", run_observe_typical},
+    {"the same, with an exemplar", run_exemplar},
     {"histogram of 20 bounds, unpredictable", run_observe_spread},
     {"histogram of 20 bounds, past the last", run_observe_last},
 };

@@ -360,8 +360,8 @@ static void creation_fails_whole_whichever_allocation_fails(void **state)
     }
     assert_int_equal(status, 0);
     /* The registry, its models and their names, the one tenant and its name, the values, the
-     * shards and their cells. */
-    assert_int_equal(allowed - 1, 1 + 1 + 2 + 1 + 1 + 1 + 1 + 2);
+     * shards, their cells and their exemplars. */
+    assert_int_equal(allowed - 1, 1 + 1 + 2 + 1 + 1 + 1 + 1 + 2 + 2);
     metrics_destroy(m);
 }
 
@@ -436,6 +436,101 @@ static void a_render_amid_counting_is_consistent_and_never_goes_back(void **stat
     metrics_destroy(m);
 }
 
+/* --- Exemplars --- */
+
+static const enum metrics_family with_exemplars = METRICS_HTTP_REQUEST_DURATION_SECONDS;
+
+static void observe_of(struct metrics_shard *shard, uint64_t value, const char *id, uint64_t at_ns)
+{
+    const struct metrics_exemplar exemplar = {id, strlen(id), at_ns};
+    metrics_observe_exemplar(shard, with_exemplars, METRICS_ROUTE_PREDICT, value, &exemplar);
+}
+
+/* The bucket's exemplar is `id`; NULL: it has none. */
+static void assert_exemplar(const struct metrics *m, unsigned bucket, const char *id,
+                            uint64_t value)
+{
+    struct metrics_exemplar_copy last;
+    const bool found =
+        metrics_exemplar_last(m, with_exemplars, METRICS_ROUTE_PREDICT, bucket, &last);
+    assert_int_equal(found, id != NULL);
+    if (!found)
+        return;
+    assert_string_equal(last.trace_id, id);
+    assert_int_equal(last.value, value);
+}
+
+static void a_bucket_keeps_its_last_exemplar_of_all_shards(void **state)
+{
+    (void)state;
+    struct metrics *m = create(2);
+    struct metrics_shard *first = metrics_shard(m, 0), *second = metrics_shard(m, 1);
+    assert_exemplar(m, 0, NULL, 0);
+    observe_of(first, 50 * NS_PER_US, "one", 1000);
+    observe_of(second, 60 * NS_PER_US, "another", 2000);
+    assert_exemplar(m, 0, "another", 60 * NS_PER_US);
+    observe_of(first, 70 * NS_PER_US, "the third", 3000);
+    assert_exemplar(m, 0, "the third", 70 * NS_PER_US);
+    assert_exemplar(m, 1, NULL, 0);
+    observe_of(second, 500 * NS_PER_S, "slow", 3000);
+    assert_exemplar(m, 20, "slow", 500 * NS_PER_S);
+    assert_int_equal(metrics_total(m, with_exemplars, METRICS_ROUTE_PREDICT), 4);
+    metrics_destroy(m);
+}
+
+static void a_long_trace_id_is_cut(void **state)
+{
+    (void)state;
+    char longest[METRICS_EXEMPLAR_BYTES_MAX + 9];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    struct metrics *m = create(1);
+    observe_of(metrics_shard(m, 0), 1, longest, 1);
+    longest[METRICS_EXEMPLAR_BYTES_MAX] = '\0';
+    assert_exemplar(m, 0, longest, 1);
+    metrics_destroy(m);
+}
+
+/* As many times the same letter as the value says. */
+static void *write_exemplars(void *arg)
+{
+    struct counting *counting = arg;
+    char id[METRICS_EXEMPLAR_BYTES_MAX];
+    for (uint64_t i = 0; i < 10 * ROUNDS; i++) {
+        const uint64_t bytes = i % sizeof id + 1;
+        memset(id, (int)('a' + i % 26), bytes);
+        const struct metrics_exemplar exemplar = {id, bytes, i};
+        metrics_observe_exemplar(counting->shard, with_exemplars, METRICS_ROUTE_PREDICT, bytes,
+                                 &exemplar);
+    }
+    atomic_fetch_sub(counting->running, 1);
+    return NULL;
+}
+
+static void an_exemplar_read_amid_writing_is_never_a_mixture(void **state)
+{
+    (void)state;
+    struct metrics *m = create(1);
+    atomic_uint running = 1;
+    struct counting counting = {metrics_shard(m, 0), &running};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, write_exemplars, &counting), 0);
+    size_t seen = 0;
+    while (atomic_load(&running) > 0) {
+        struct metrics_exemplar_copy last;
+        if (!metrics_exemplar_last(m, with_exemplars, METRICS_ROUTE_PREDICT, 0, &last))
+            continue;
+        seen++;
+        assert_int_equal(strlen(last.trace_id), last.value);
+        assert_int_equal(last.at_ns % METRICS_EXEMPLAR_BYTES_MAX + 1, last.value);
+        for (size_t i = 0; i < last.value; i++)
+            assert_int_equal(last.trace_id[i], 'a' + last.at_ns % 26);
+    }
+    pthread_join(thread, NULL);
+    print_message("%zu exemplars read\n", seen);
+    metrics_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +549,9 @@ int main(void)
         cmocka_unit_test(broken_bounds_are_refused),
         cmocka_unit_test(creation_fails_whole_whichever_allocation_fails),
         cmocka_unit_test(a_render_amid_counting_is_consistent_and_never_goes_back),
+        cmocka_unit_test(a_bucket_keeps_its_last_exemplar_of_all_shards),
+        cmocka_unit_test(a_long_trace_id_is_cut),
+        cmocka_unit_test(an_exemplar_read_amid_writing_is_never_a_mixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,50 @@ static void a_histogram_is_the_same_in_both_formats(void **state)
     metrics_destroy(m);
 }
 
+/* The digits of a Unix time now, but for the last three before the point and the milliseconds. */
+static void append_time_start(char *to, size_t size)
+{
+    snprintf(to, size, "%lld", (long long)time(NULL) / 1000);
+}
+
+static void an_exemplar_stands_behind_its_bucket_in_openmetrics_alone(void **state)
+{
+    (void)state;
+    static const char plain[] =
+        "batcher_request_latency_seconds_bucket{model=\"digits\",le=\"0.001\"} 1\n";
+    struct metrics *m = create_digits();
+    const struct metrics_exemplar exemplar = {"4bf92f35 and more", 8, clock_now_ns()};
+    metrics_observe_exemplar(metrics_shard(m, 0), METRICS_BATCHER_REQUEST_LATENCY_SECONDS, 0,
+                             670 * NS_PER_US, &exemplar);
+    assert_renders(m, METRICS_TEXT, plain);
+    char line[256], start[32];
+    append_time_start(start, sizeof start);
+    snprintf(line, sizeof line, "%.*s # {trace_id=\"4bf92f35\"} 0.00067 %s", (int)strlen(plain) - 1,
+             plain, start);
+    assert_renders(m, METRICS_OPENMETRICS, line);
+    char *text = render(m, METRICS_OPENMETRICS);
+    const char *first = strstr(text, " # {");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, " # {")); /* no other bucket has one */
+    free(text);
+    metrics_destroy(m);
+}
+
+static void a_ratio_has_seventeen_decimals(void **state)
+{
+    (void)state;
+    struct metrics *m = create_digits();
+    struct metrics_shard *shard = metrics_shard(m, 0);
+    metrics_observe(shard, METRICS_VERIFICATION_RELATIVE_ERROR, METRICS_INDICATOR_EMA, 22);
+    metrics_observe(shard, METRICS_VERIFICATION_RELATIVE_ERROR, METRICS_INDICATOR_EMA,
+                    METRICS_RATIO_ONE);
+    assert_renders(m, METRICS_TEXT,
+                   "verification_relative_error_sum{indicator=\"ema\"} 1.00000000000000022\n");
+    assert_renders(m, METRICS_TEXT,
+                   "verification_relative_error_bucket{indicator=\"ema\",le=\"1e-15\"} 1\n");
+    metrics_destroy(m);
+}
+
 static void an_info_is_a_gauge_in_the_text_format(void **state)
 {
     (void)state;
@@ -375,6 +419,8 @@ static void bounds_are_written_as_prometheus_stores_them(void **state)
             "1.0 2.0 3.0 4.0 6.0 8.0 12.0 16.0 24.0 32.0 48.0 64.0 96.0 128.0 256.0 +Inf ",
         [METRICS_BUCKETS_BYTES] = "64.0 256.0 1024.0 4096.0 16384.0 65536.0 262144.0 1.048576e+06 "
                                   "4.194304e+06 1.6777216e+07 +Inf ",
+        [METRICS_BUCKETS_RELERR] = "1e-16 1e-15 1e-14 1e-13 1e-12 1e-11 1e-10 1e-09 1e-08 1e-07 "
+                                   "1e-06 1e-05 0.0001 0.01 +Inf ",
         [METRICS_BUCKETS_SUM] = "+Inf ",
     };
     for (size_t set = METRICS_BUCKETS_NONE + 1; set < METRICS_BUCKETS_COUNT; set++) {
@@ -396,7 +442,10 @@ static void the_text_of_a_bound_is_its_value(void **state)
             continue;
         const struct metrics_buckets_row *set =
             &metrics_bucket_rows[metrics_families[family].buckets];
-        double scale = metrics_families[family].unit == METRICS_UNIT_SECONDS ? 1e9 : 1;
+        const enum metrics_unit unit = metrics_families[family].unit;
+        const double scale = unit == METRICS_UNIT_SECONDS ? 1e9
+                             : unit == METRICS_UNIT_RATIO ? (double)METRICS_RATIO_ONE
+                                                          : 1;
         for (unsigned i = 0; i + 1 < set->count; i++) {
             uint64_t value = (uint64_t)(strtod(set->texts[i], NULL) * scale + 0.5);
             assert_int_equal(set->bounds[i], value);
@@ -606,6 +655,8 @@ int main(void)
         cmocka_unit_test(a_counter_loses_total_in_the_head_of_openmetrics_alone),
         cmocka_unit_test(a_gauge_has_a_unit_only_when_its_name_ends_in_it),
         cmocka_unit_test(a_histogram_is_the_same_in_both_formats),
+        cmocka_unit_test(an_exemplar_stands_behind_its_bucket_in_openmetrics_alone),
+        cmocka_unit_test(a_ratio_has_seventeen_decimals),
         cmocka_unit_test(an_info_is_a_gauge_in_the_text_format),
         cmocka_unit_test(a_text_too_long_for_an_info_label_is_cut),
         cmocka_unit_test(gauges_are_written_so_that_they_read_back_the_same),
