@@ -49,9 +49,11 @@ static void count_compute_request(struct api_loop *loop, enum route_id id, int s
     metrics_observe(loop->shard, METRICS_COMPUTE_REQUEST_DURATION_SECONDS, action, duration_ns);
 }
 
-/* Only when the operator wants it: it costs a line's formatting on the loop. */
-static void log_access(struct api_loop *loop, const struct http_exchange *ex,
-                       const struct http_outcome *outcome, uint64_t duration_ns)
+/* A request that failed is worth a line, others only when the operator wants them: a line costs
+ * its formatting on the loop. */
+static void log_request(struct api_loop *loop, enum log_level level, const char *text,
+                        const struct http_exchange *ex, const struct http_outcome *outcome,
+                        uint64_t duration_ns)
 {
     static const char *const methods[] = {
         [HTTP_METHOD_GET] = "GET",         [HTTP_METHOD_HEAD] = "HEAD",
@@ -65,7 +67,8 @@ static void log_access(struct api_loop *loop, const struct http_exchange *ex,
         snprintf(path, sizeof path, "%.*s", (int)ex->request->path.bytes, ex->request->path.at);
         method = methods[ex->request->method];
     }
-    log_write(loop->api->log, LOG_INFO, "request", LOG_STR("method", method), LOG_STR("path", path),
+    log_write(loop->api->log, level, text, LOG_STR("request_id", ex->request_id),
+              LOG_STR("trace_id", ex->trace_id), LOG_STR("method", method), LOG_STR("path", path),
               LOG_INT("status", outcome->status), LOG_INT("duration_us", duration_ns / NS_PER_US),
               LOG_INT("request_bytes", outcome->request_bytes),
               LOG_INT("response_bytes", outcome->response_bytes));
@@ -84,13 +87,17 @@ void account_outcome(struct api_loop *loop, const struct http_exchange *ex,
                 metrics_labels(METRICS_HTTP_REQUESTS_TOTAL, route, metrics_method_of(ex),
                                metrics_code_index(outcome->status)),
                 1);
-    metrics_observe(shard, METRICS_HTTP_REQUEST_DURATION_SECONDS, route, duration_ns);
+    const struct metrics_exemplar exemplar = exchange_exemplar(ex, outcome->answered_ns);
+    metrics_observe_exemplar(shard, METRICS_HTTP_REQUEST_DURATION_SECONDS, route, duration_ns,
+                             &exemplar);
     metrics_observe(shard, METRICS_HTTP_REQUEST_SIZE_BYTES, 0, outcome->request_bytes);
     metrics_observe(shard, METRICS_HTTP_RESPONSE_SIZE_BYTES, 0, outcome->response_bytes);
     if (exchange_is_compute(ex))
         count_compute_request(loop, id, outcome->status, duration_ns);
-    if (loop->api->config->access_log)
-        log_access(loop, ex, outcome, duration_ns);
+    if (outcome->status == 500)
+        log_request(loop, LOG_ERROR, "request failed", ex, outcome, duration_ns);
+    else if (loop->api->config->access_log)
+        log_request(loop, LOG_INFO, "request", ex, outcome, duration_ns);
 }
 
 void account_protocol_error(struct api_loop *loop, enum http_protocol_error reason)

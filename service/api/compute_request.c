@@ -298,8 +298,9 @@ static void answer_result(struct api_loop *loop, struct http_exchange *ex, const
     else
         indicator_encode(queue->kind, job, &ex->answer);
     uint64_t now_ns = clock_now_ns();
-    metrics_observe(loop->shard, METRICS_BATCHER_REQUEST_LATENCY_SECONDS, queue->label,
-                    exchange_since(now_ns, job->base.submitted_ns));
+    const struct metrics_exemplar exemplar = exchange_exemplar(ex, now_ns);
+    metrics_observe_exemplar(loop->shard, METRICS_BATCHER_REQUEST_LATENCY_SECONDS, queue->label,
+                             exchange_since(now_ns, job->base.submitted_ns), &exemplar);
     if (job->base.deadline_ns != 0 && now_ns >= job->base.deadline_ns) {
         buffer_reset(&ex->answer, SIZE_MAX);
         count_job(loop, job, METRICS_REQUEST_STATUS_TIMEOUT);

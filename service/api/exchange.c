@@ -31,6 +31,13 @@ bool exchange_media_type_is(struct http_slice type, const char *name)
     return http_slice_equals_nocase(type, name);
 }
 
+struct metrics_exemplar exchange_exemplar(const struct http_exchange *ex, uint64_t at_ns)
+{
+    if (ex->trace_id[0] != '\0')
+        return (struct metrics_exemplar){ex->trace_id, HTTP_TRACE_ID_BYTES, at_ns};
+    return (struct metrics_exemplar){ex->request_id, ex->request_id_bytes, at_ns};
+}
+
 void exchange_answer_error(struct api_loop *loop, struct http_exchange *ex,
                            const struct api_error *error)
 {

@@ -30,6 +30,9 @@ void exchange_fail(struct api_loop *loop, struct http_exchange *ex, enum api_err
 void exchange_answer_error(struct api_loop *loop, struct http_exchange *ex,
                            const struct api_error *error);
 
+/* For a histogram: the request's trace id, else its request id. */
+struct metrics_exemplar exchange_exemplar(const struct http_exchange *ex, uint64_t at_ns);
+
 /* later - earlier, or 0 when a clock that was read on another thread is a little behind. */
 static inline uint64_t exchange_since(uint64_t later_ns, uint64_t earlier_ns)
 {

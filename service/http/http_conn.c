@@ -148,14 +148,55 @@ static enum http_connection_header connection_header(const struct http_conn *con
     return conn->parser.request.version_1_0 ? HTTP_CONNECTION_KEEP_ALIVE : HTTP_CONNECTION_UNSAID;
 }
 
+static void set_text(char *to, struct http_slice from)
+{
+    memcpy(to, from.at, from.bytes);
+    to[from.bytes] = '\0';
+}
+
+static void make_request_id(struct http_conn *conn)
+{
+    struct http_exchange *ex = &conn->exchange;
+    http_request_ids_next(&conn->server->ids, ex->request_id);
+    ex->request_id[HTTP_TRACE_ID_BYTES] = '\0';
+    ex->request_id_bytes = HTTP_TRACE_ID_BYTES;
+}
+
+/* What the client calls its request. An id that is not to be repeated is as good as none. */
+static void take_ids(struct http_conn *conn)
+{
+    struct http_exchange *ex = &conn->exchange;
+    const struct http_slice id = conn->parser.request.headers[HTTP_HEADER_REQUEST_ID];
+    const struct http_slice parent = conn->parser.request.headers[HTTP_HEADER_TRACEPARENT];
+    const char *trace_id = http_trace_id(parent.at, parent.bytes);
+    if (trace_id != NULL)
+        set_text(ex->trace_id, (struct http_slice){trace_id, HTTP_TRACE_ID_BYTES});
+    if (!http_request_id_ok(id.at, id.bytes)) {
+        make_request_id(conn);
+        return;
+    }
+    set_text(ex->request_id, id);
+    ex->request_id_bytes = id.bytes;
+}
+
+static void forget_ids(struct http_exchange *ex)
+{
+    ex->request_id_bytes = 0;
+    ex->request_id[0] = ex->trace_id[0] = '\0';
+}
+
 static void write_head(struct http_conn *conn, const char *content_type)
 {
     const struct http_exchange *ex = &conn->exchange;
+    if (ex->request_id_bytes == 0) /* it was refused before its headers were there */
+        make_request_id(conn);
     struct http_head head = {.status = conn->status,
                              .date = http_server_date(conn->server),
                              .content_type = content_type,
                              .content_length = ex->answer.bytes,
                              .connection = connection_header(conn),
+                             .request_id = ex->request_id,
+                             .request_id_bytes = ex->request_id_bytes,
                              .extra = ex->_extra,
                              .extra_bytes = ex->_extra_bytes};
     conn->head_bytes = http_head_write(&head, conn->head);
@@ -183,6 +224,7 @@ static void finish_answer(struct http_conn *conn)
     }
     http_parser_next(&conn->parser);
     reset_exchange(conn);
+    forget_ids(&conn->exchange);
     conn->state = CONN_READING;
     conn->head_timed = false;
     conn->deadline_ns = deadline_in(conn, conn->server->limits->keep_alive_ns_max);
@@ -348,6 +390,7 @@ static void on_headers(struct http_conn *conn)
     conn->body_started_ns = http_server_now_ns(conn->server);
     conn->deadline_ns = conn->body_started_ns + limits->body_ns_max;
     conn->exchange.request = &conn->parser.request;
+    take_ids(conn);
     handler_of(conn)->on_headers(handler_ctx(conn), &conn->exchange);
     bool answered = conn->state != CONN_READING || conn->answer_early;
     if (!answered && conn->parser.request.expects_continue)

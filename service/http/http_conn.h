@@ -103,7 +103,8 @@ struct http_server {
     bool stopped_told;
     bool closing_handles;
     unsigned handles; /* open handles of the server itself */
-    char date[32];    /* of the second `date_s` */
+    struct http_request_ids ids;
+    char date[32]; /* of the second `date_s` */
     int64_t date_s;
     char read_buffer[HTTP_READ_BYTES]; /* shared by all connections of the loop */
 };

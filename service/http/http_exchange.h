@@ -17,6 +17,7 @@
 
 #include "buffer.h"
 #include "http_parser.h"
+#include "http_request_id.h"
 
 enum {
     HTTP_EXTRA_HEADERS_BYTES_MAX = 512
@@ -30,6 +31,11 @@ struct http_exchange {
     uint64_t received_ns;               /* the request was complete */
     void *user;                         /* the handler's; NULL at first */
     unsigned tag;                       /* the handler's; 0 at first */
+    /* Terminated. The client's X-Request-Id if it is a good one, else made up: echoed in the
+     * answer. Empty until the headers are there, or the answer. */
+    char request_id[HTTP_REQUEST_ID_BYTES_MAX + 1];
+    size_t request_id_bytes;
+    char trace_id[HTTP_TRACE_ID_BYTES + 1]; /* of a good traceparent; else empty */
 
     char _extra[HTTP_EXTRA_HEADERS_BYTES_MAX];
     size_t _extra_bytes;

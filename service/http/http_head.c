@@ -47,6 +47,10 @@ size_t http_head_write(const struct http_head *head, char out[HTTP_HEAD_BYTES_MA
         at = PUT_LITERAL(at, "\r\nConnection: close");
     else if (head->connection == HTTP_CONNECTION_KEEP_ALIVE)
         at = PUT_LITERAL(at, "\r\nConnection: keep-alive");
+    if (head->request_id_bytes > 0) {
+        at = PUT_LITERAL(at, "\r\nX-Request-Id: ");
+        at = put(at, head->request_id, head->request_id_bytes);
+    }
     at = PUT_LITERAL(at, "\r\n");
     at = put(at, head->extra, head->extra_bytes);
     at = PUT_LITERAL(at, "\r\n");

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /* Room for the longest head: status line 64, date 64, type 128, length 64, connection 32,
- * the handler's own lines 512. */
+ * request id 80, the handler's own lines 512. */
 enum {
     HTTP_HEAD_BYTES_MAX = 1024
 };
@@ -26,6 +26,8 @@ struct http_head {
     const char *content_type; /* NULL: the answer has no body; at most 100 bytes */
     size_t content_length;
     enum http_connection_header connection;
+    const char *request_id; /* of so many bytes; none when there are none */
+    size_t request_id_bytes;
     const char *extra; /* whole lines, each with its CRLF */
     size_t extra_bytes;
 };

@@ -170,6 +170,11 @@ static int repeated_header(struct http_parser *p)
     case HTTP_HEADER_ACCEPT: /* a list, of which the first line is enough */
         p->_field = HTTP_HEADER_UNKNOWN;
         return count_header(p, 0);
+    case HTTP_HEADER_REQUEST_ID: /* no reason to refuse what is asked; but which one is it? */
+    case HTTP_HEADER_TRACEPARENT:
+        p->_values[p->_field].bytes = 0;
+        p->_field = HTTP_HEADER_UNKNOWN;
+        return count_header(p, 0);
     case HTTP_HEADER_TRANSFER_ENCODING:
         return refuse_smuggling(p, "more than one Transfer-Encoding");
     case HTTP_HEADER_HOST:

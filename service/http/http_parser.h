@@ -41,7 +41,9 @@
     X(REQUEST_TIMEOUT, "x-request-timeout-ms") \
     X(IF_MATCH, "if-match")                    \
     X(PRIORITY, "x-priority")                  \
-    X(TENANT, "x-tenant")
+    X(TENANT, "x-tenant")                      \
+    X(REQUEST_ID, "x-request-id")              \
+    X(TRACEPARENT, "traceparent")
 
 enum http_header {
 #define X(id, name) HTTP_HEADER_##id,
@@ -70,10 +72,11 @@ struct http_slice {
 
 struct http_request {
     enum http_method method;
-    struct http_slice path;                       /* starts with '/'; still percent-encoded */
-    struct http_slice query;                      /* behind '?'; may be empty */
-    struct http_slice headers[HTTP_HEADER_COUNT]; /* of a repeated Accept the first */
-    uint64_t content_length;                      /* declared; 0 when chunked */
+    struct http_slice path;  /* starts with '/'; still percent-encoded */
+    struct http_slice query; /* behind '?'; may be empty */
+    /* Of a repeated Accept the first; a repeated X-Request-Id or traceparent is empty. */
+    struct http_slice headers[HTTP_HEADER_COUNT];
+    uint64_t content_length; /* declared; 0 when chunked */
     bool chunked;
     bool expects_continue;
     bool version_1_0;

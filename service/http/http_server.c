@@ -384,6 +384,7 @@ int http_server_create(const struct http_server_config *config, struct http_serv
     server->config = *config;
     server->limits = config->limits;
     server->sweep_ms = sweep_period_ms(config->limits);
+    http_request_ids_init(&server->ids);
     int rc = uv_timer_init(config->loop, &server->sweep);
     if (rc == 0)
         rc = uv_check_init(config->loop, &server->tick);

@@ -32,6 +32,8 @@ static void every_field_stands_on_its_own_line(void **state)
                              .content_type = "application/json",
                              .content_length = 1234567890,
                              .connection = HTTP_CONNECTION_CLOSE,
+                             .request_id = "ab-12 and not this",
+                             .request_id_bytes = 5,
                              .extra = extra,
                              .extra_bytes = sizeof extra - 1};
     assert_head(&head, "HTTP/1.1 503 Service Unavailable\r\n"
@@ -39,6 +41,7 @@ static void every_field_stands_on_its_own_line(void **state)
                        "Content-Type: application/json\r\n"
                        "Content-Length: 1234567890\r\n"
                        "Connection: close\r\n"
+                       "X-Request-Id: ab-12\r\n"
                        "Retry-After: 1\r\n"
                        "X-Batch-Size: 7\r\n"
                        "\r\n");
