@@ -123,6 +123,9 @@ struct config {
     struct config_tenant tenants[CONFIG_TENANTS_MAX];
     size_t tenants_count;
 
+    size_t verify_one_in;      /* batches; 1000; 0: none is recomputed */
+    size_t verify_cpu_percent; /* of one core; 1 */
+
     bool check_only; /* --check-config */
 
     unsigned char _origins[CONFIG_SETTINGS_MAX]; /* enum config_origin of each setting */

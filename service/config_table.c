@@ -165,6 +165,13 @@ static const struct setting settings[] = {
     {.key = "scheduling.batch_class_percent", .kind = SETTING_COUNT,
      .offset = AT(batch_class_percent), .preset = "10", .min = 1, .max = 50,
      .help = "share of a busy queue for X-Priority: batch"},
+
+    {.key = "verification.one_in", .kind = SETTING_COUNT, .offset = AT(verify_one_in),
+     .preset = "1000", .min = 0, .max = 1000000000,
+     .help = "one of so many batches is recomputed; 0: none"},
+    {.key = "verification.cpu_percent", .kind = SETTING_COUNT, .offset = AT(verify_cpu_percent),
+     .preset = "1", .min = 1, .max = 100,
+     .help = "of one core for that, at most"},
 };
 
 static const struct setting tenant_settings[] = {

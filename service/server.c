@@ -325,6 +325,7 @@ static int create_compute(struct server *server)
                                     .repository = server->repository,
                                     .kernels = server->kernels,
                                     .tenants = &server->api.tenants,
+                                    .log = server->log,
                                     .done = api_jobs_done};
     const char *why;
     if (compute_create(&config, &server->compute, &why) == 0) {
@@ -351,7 +352,7 @@ static void describe_build(struct server *server)
     metrics_set_info(m, METRICS_COMPUTE_INFO, "blas", kernels_blas_description());
 }
 
-/* One shard for each loop, then one for each worker. */
+/* One shard for each loop, then one for each worker, then the verifier's. */
 static int create_metrics(struct server *server)
 {
     size_t count = compute_queue_count(server->compute);
@@ -361,7 +362,7 @@ static int create_metrics(struct server *server)
     for (size_t i = 0; i < count; i++)
         names[i] = compute_queue_at(server->compute, i)->name;
     size_t loops = server->config->io_threads;
-    struct metrics_config config = {.shards = (unsigned)(loops + server->config->workers),
+    struct metrics_config config = {.shards = (unsigned)(loops + server->config->workers + 1),
                                     .models = names,
                                     .models_count = count};
     const struct tenants *tenants = &server->api.tenants;

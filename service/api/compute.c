@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "job.h"
+#include "verifier.h"
 
 enum {
     INDICATORS = 3,
@@ -26,6 +27,8 @@ struct worker {
     size_t floats;
     size_t floats_refused; /* so many were not to be had; 0: that never happened */
     struct metrics_shard *shard;
+    const struct kernels *kernels; /* of the batch that ran last */
+    struct verifier_turn turn;
 };
 
 struct compute {
@@ -35,7 +38,9 @@ struct compute {
     size_t queues_count;
     struct worker *workers;
     unsigned workers_count;
-    double *seed_memory; /* while costs are seeded */
+    double *seed_memory;       /* while costs are seeded */
+    struct verifier *verifier; /* NULL: nothing is verified */
+    _Atomic(const struct kernels *) kernels[METRICS_INDICATOR_COUNT];
     atomic_size_t busy;
 };
 
@@ -138,7 +143,7 @@ static void run_predict(struct compute *c, const struct compute_queue *queue, un
                         struct batcher_job **jobs, size_t count)
 {
     struct worker *worker = &c->workers[index];
-    const struct kernels *kernels = c->config.kernels;
+    const struct kernels *kernels = worker->kernels;
     size_t rows_max = rows_that_fit(worker, queue, rows_of(jobs, count));
     for (size_t taken; count > 0; jobs += taken, count -= taken) {
         taken = jobs_within(jobs, count, rows_max);
@@ -184,18 +189,20 @@ static void run(void *ctx, void *queue_ctx, unsigned worker, struct batcher_job 
 {
     struct compute *c = ctx;
     const struct compute_queue *queue = queue_ctx;
+    const struct kernels *kernels = compute_kernels_of(c, compute_indicator(queue));
+    c->workers[worker].kernels = kernels;
     atomic_fetch_add_explicit(&c->busy, 1, memory_order_relaxed);
     if (queue->kind == COMPUTE_PREDICT)
         run_predict(c, queue, worker, jobs, count);
     else
         for (size_t i = 0; i < count; i++)
-            run_series(c->config.kernels, queue->kind, container_of(jobs[i], struct job, base));
+            run_series(kernels, queue->kind, container_of(jobs[i], struct job, base));
     atomic_fetch_sub_explicit(&c->busy, 1, memory_order_relaxed);
 }
 
 /* --- counting, on the worker */
 
-static enum metrics_indicator indicator_of(const struct compute_queue *queue)
+enum metrics_indicator compute_indicator(const struct compute_queue *queue)
 {
     switch (queue->kind) {
     case COMPUTE_SMA:
@@ -273,7 +280,7 @@ static void count_job(struct metrics_shard *shard, const struct compute_queue *q
                       const struct job *job)
 {
     unsigned model = metrics_labels(METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, queue->label, 0, 0);
-    unsigned indicator = indicator_of(queue);
+    unsigned indicator = compute_indicator(queue);
     uint64_t wait_ns = job->base.sealed_ns - job->base.submitted_ns;
     metrics_observe(shard, METRICS_BATCHER_BATCH_WAIT_TIME_SECONDS, model, wait_ns);
     metrics_observe(shard, METRICS_BATCHER_CLASS_WAIT_TIME_SECONDS, job->base.class, wait_ns);
@@ -301,17 +308,27 @@ static void remember(struct compute_queue *queue, const struct batcher_batch_inf
                                        });
 }
 
+/* What the plain twins themselves have computed is right by definition. */
+static void offer_to_verifier(struct compute *c, const struct compute_queue *queue,
+                              const struct batcher_batch_info *info)
+{
+    struct worker *worker = &c->workers[info->worker];
+    if (c->verifier != NULL && worker->kernels != kernels_for(KERNELS_SCALAR))
+        verifier_offer(c->verifier, &worker->turn, worker->shard, queue, info->items, info->jobs);
+}
+
 static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info *info)
 {
     struct compute *c = ctx;
     struct compute_queue *queue = queue_ctx;
-    struct metrics_shard *shard = c->workers[info->worker].shard;
+    const struct worker *worker = &c->workers[info->worker];
+    struct metrics_shard *shard = worker->shard;
     atomic_store_explicit(&queue->last_batch_ns, info->finished_ns, memory_order_relaxed);
     metrics_observe(shard, METRICS_BATCHER_BATCH_SIZE, queue->label, info->jobs);
     metrics_observe(shard, METRICS_BATCHER_INFERENCE_TIME_SECONDS, queue->label, info->run_ns);
     metrics_observe(shard, METRICS_BATCHER_PREDICTED_TIME_SECONDS, queue->label,
                     info->predicted_ns);
-    metrics_observe(shard, METRICS_COMPUTE_INDICATOR_TIME_SECONDS, indicator_of(queue),
+    metrics_observe(shard, METRICS_COMPUTE_INDICATOR_TIME_SECONDS, compute_indicator(queue),
                     info->run_ns);
     metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL,
                 metrics_labels(METRICS_BATCHER_BATCHES_TOTAL, queue->label,
@@ -326,16 +343,46 @@ static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info 
     metrics_add(shard, METRICS_COMPUTE_WORKER_BUSY_SECONDS_TOTAL, 0, info->run_ns);
     metrics_add(shard, METRICS_COMPUTE_TASKS_TOTAL, 0, 1);
     metrics_observe(shard, METRICS_COMPUTE_TASK_WAIT_SECONDS, 0, info->wait_ns_max);
-    metrics_add(shard, METRICS_COMPUTE_KERNEL_DISPATCH_TOTAL, isa_of(c->config.kernels->isa), 1);
+    metrics_add(shard, METRICS_COMPUTE_KERNEL_DISPATCH_TOTAL, isa_of(worker->kernels->isa), 1);
     remember(queue, info);
     for (size_t i = 0; i < info->jobs; i++)
         count_job(shard, queue, container_of(info->items[i], struct job, base));
+    offer_to_verifier(c, queue, info);
 }
 
 static void done(void *ctx, struct batcher_job *list)
 {
     struct compute *c = ctx;
     c->config.done(c->config.done_ctx, list);
+}
+
+/* --- verifying */
+
+/* The plain table has nothing to be compared with. */
+static bool verifies(const struct compute *c)
+{
+    return c->config.config->verify_one_in > 0 && c->config.kernels != kernels_for(KERNELS_SCALAR);
+}
+
+static bool give_up_kernels(void *ctx, enum metrics_indicator indicator)
+{
+    struct compute *c = ctx;
+    const struct kernels *plain = kernels_for(KERNELS_SCALAR);
+    return atomic_exchange_explicit(&c->kernels[indicator], plain, memory_order_relaxed) != plain;
+}
+
+static int create_verifier(struct compute *c)
+{
+    for (unsigned i = 0; i < c->workers_count; i++)
+        verifier_turn_init(&c->workers[i].turn, i);
+    const struct verifier_config config = {.one_in = c->config.config->verify_one_in,
+                                           .cpu_percent = c->config.config->verify_cpu_percent,
+                                           .queues = c->queues,
+                                           .queues_count = c->queues_count,
+                                           .log = c->config.log,
+                                           .ctx = c,
+                                           .give_up = give_up_kernels};
+    return verifies(c) ? verifier_create(&config, &c->verifier) : 0;
 }
 
 /* --- creating */
@@ -413,6 +460,8 @@ static void list_queues(struct compute *c)
         if (!entry->is_default)
             snprintf(name + bytes, sizeof name - (size_t)bytes, ":%s", entry->version);
         const struct compute_queue *queue = add_queue(c, COMPUTE_PREDICT, name, entry->model);
+        if (verifies(c))
+            model_keep_weights(entry->model);
         model_choose_kernels(entry->model, c->config.kernels, queue->limits.batch_rows_max);
     }
     add_queue(c, COMPUTE_SMA, "sma", NULL);
@@ -593,6 +642,8 @@ int compute_create(const struct compute_config *config, struct compute **out, co
         return -1;
     c->config = *config;
     c->workers_count = (unsigned)config->config->workers;
+    for (size_t i = 0; i < METRICS_INDICATOR_COUNT; i++)
+        atomic_init(&c->kernels[i], config->kernels);
     size_t queues_max = model_repository_count(config->repository) + INDICATORS;
     c->queues = calloc(queues_max, sizeof *c->queues);
     if (c->queues == NULL)
@@ -601,6 +652,8 @@ int compute_create(const struct compute_config *config, struct compute **out, co
     if (create_workers(c) != 0)
         goto fail;
     warm_up(c);
+    if (create_verifier(c) != 0)
+        goto fail;
     enum batcher_status status = create_batcher(c);
     if (status != BATCHER_OK) {
         *why = batcher_status_str(status);
@@ -620,6 +673,8 @@ void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned fi
 {
     for (unsigned i = 0; i < c->workers_count; i++)
         c->workers[i].shard = metrics_shard(metrics, first_shard + i);
+    if (c->verifier != NULL)
+        verifier_set_metrics(c->verifier, metrics_shard(metrics, first_shard + c->workers_count));
 }
 
 void compute_destroy(struct compute *c)
@@ -627,6 +682,7 @@ void compute_destroy(struct compute *c)
     if (c == NULL)
         return;
     batcher_destroy(c->batcher);
+    verifier_destroy(c->verifier);
     for (unsigned i = 0; c->workers != NULL && i < c->workers_count; i++)
         free(c->workers[i].memory);
     free(c->workers);
@@ -658,6 +714,11 @@ struct batcher *compute_batcher(struct compute *c)
 const struct kernels *compute_kernels(const struct compute *c)
 {
     return c->config.kernels;
+}
+
+const struct kernels *compute_kernels_of(const struct compute *c, enum metrics_indicator indicator)
+{
+    return atomic_load_explicit(&c->kernels[indicator], memory_order_relaxed);
 }
 
 size_t compute_workers_busy(const struct compute *c)

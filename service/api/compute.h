@@ -7,10 +7,13 @@
  *
  *   Threads    created before the workers start; then batches run on workers,
  *              each with its own scratch. compute_set_batching() on one thread at a
- *              time; everything else is read-only.
+ *              time; everything else is read-only, but for which kernels are in use.
  *   Memory     a worker's is made for the largest batch of the configuration. A limit
  *              that was raised since makes it grow on the worker, once; when that
  *              fails the batch runs in pieces that fit.
+ *   Kernels    one table for each of METRICS_INDICATOR_MAP, which a worker reads once
+ *              per batch: at first compute_config.kernels, and KERNELS_SCALAR once a
+ *              check of a result has failed (verifier.h).
  *   Isolation  a job whose result is not finite is not an error (JSON null);
  *              jobs do not share memory, so one cannot spoil another.
  */
@@ -54,6 +57,7 @@ struct compute_config {
     const struct model_repository *repository;
     const struct kernels *kernels;
     const struct tenants *tenants;
+    struct log *log;       /* NULL: silent */
     batcher_done_fn *done; /* of every job, see batcher.h */
     void *done_ctx;
 };
@@ -62,7 +66,8 @@ struct compute_config {
 int compute_create(const struct compute_config *config, struct compute **out, const char **why)
     __attribute__((warn_unused_result));
 
-/* The registry must outlive the compute; worker i counts in shards[i]. Before the first job. */
+/* The registry must outlive the compute; worker i counts in shards[i], and the verifier in the one
+ * behind the last worker's. Before the first job. */
 void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned first_shard);
 
 /* Runs or gives up what is queued, joins the workers. NULL is a no-op. */
@@ -80,6 +85,10 @@ void compute_set_batching(struct compute *c, struct compute_queue *queue,
 
 struct batcher *compute_batcher(struct compute *c);
 const struct kernels *compute_kernels(const struct compute *c);
+/* Those in use now: not compute_kernels() once a check has failed. */
+const struct kernels *compute_kernels_of(const struct compute *c, enum metrics_indicator indicator);
+/* How the queue's work is counted. */
+enum metrics_indicator compute_indicator(const struct compute_queue *queue);
 size_t compute_workers_busy(const struct compute *c);
 
 size_t compute_queue_count(const struct compute *c);

@@ -45,15 +45,17 @@ class Server:
     unix        listen on a Unix socket too
     rlimits     {resource.RLIMIT_NOFILE: 64}
     stderr      a file descriptor instead of the file that stderr is kept in
+    program     instead of the server that is tested
     """
 
     def __init__(self, folder, flags=None, config=None, env=None, unix=False, rlimits=None,
-                 stderr=None, listen="127.0.0.1:0"):
+                 stderr=None, listen="127.0.0.1:0", program=None):
         self.folder = Path(folder)
         self.log_path = self.folder / "stderr.log"
         self.unix_path = str(self.folder / "jitney.sock") if unix else None
         self.exit_code = None
         self._rlimits = rlimits or {}
+        self._program = program or binary()
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 self._command(flags or {}, config, listen),
@@ -71,7 +73,7 @@ class Server:
             "--drain-delay": "0",
             **flags,
         }
-        command = [binary(), "--listen", listen]
+        command = [self._program, "--listen", listen]
         if self.unix_path:
             command += ["--listen", f"unix:{self.unix_path}"]
         if config is not None:
