@@ -161,6 +161,83 @@ def test_promtool_has_nothing_to_say(exercised):
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
 
 
+# --- what the code, the manual and the exposition say of it
+
+ROOT = Path(__file__).resolve().parents[2]
+TYPES = {"COUNTER": "counter", "TOTAL": "counter", "GAUGE": "gauge", "HISTOGRAM": "histogram", "SUMMARY": "summary",
+         "INFO": "info"}
+
+
+def families_in_the_code():
+    """{name: (type, help)} of metrics_table.h, in its order."""
+    table = (ROOT / "service/metrics/metrics_table.h").read_text()
+    table = re.sub(r"\s*\\\n\s*", " ", table[table.index("#define METRICS_FAMILY_MAP"):])
+    rows = re.findall(r'X\([A-Z0-9_]+, "([a-z0-9_]+)", ([A-Z]+), [A-Z_, ]+, ((?:"[^"]+" ?)+)\)', table)
+    assert len(rows) == len(re.findall(r'X\([A-Z0-9_]+, "', table))
+    return {name: (TYPES[kind], "".join(re.findall('"([^"]+)"', text))) for name, kind, text in rows}
+
+
+def families_in_the_manual():
+    """{name: (type, help, [(label, values or None)], bounds or None)} of docs/metrics.md."""
+    page = (ROOT / "docs/metrics.md").read_text()
+    rows = {cells[0]: cells for cells in
+            ([cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|"))}
+    families = {}
+    for cells in rows.values():
+        if len(cells) != 6 or not cells[0].startswith("`"):
+            continue
+        name, kind, labels, _, buckets, text = cells
+        families[name.strip("`")] = (kind.rstrip(" *"), text, [label_of(one, rows) for one in labels.split("; ") if one],
+                                     rows[buckets][1].split() if buckets else None)
+    return families
+
+
+def label_of(text, rows):
+    name = re.match("`([a-z_]+)`", text)[1]
+    if "](#label-values)" in text:
+        return name, rows[f"`{name}`"][1].split(", ")
+    return name, text.split(" = ")[1].split(", ") if " = " in text else None
+
+
+def test_the_code_the_manual_and_the_exposition_have_the_same_families(exercised):
+    code, manual = families_in_the_code(), families_in_the_manual()
+    assert len(code) > 60
+    assert {name: (kind, text) for name, (kind, text, _, _) in manual.items()} == code
+    shown = families_of(scrape(exercised)[1])
+    assert list(shown) == list(code), "the exposition is in the order of the table"
+    for name, family in shown.items():
+        assert family["type"] == code[name][0].replace("info", "gauge"), name
+    help_texts = dict(re.findall(r"# HELP ([a-z0-9_]+) (.*)", scrape(exercised)[1]))
+    assert help_texts == {name: text.replace("\\", "\\\\") for name, (_, text) in code.items()}
+
+
+def label_sets(labels, known):
+    sets = [()]
+    for name, values in labels:
+        sets = [one + ((name, value),) for one in sets for value in values or known[name]]
+    return {tuple(sorted(one)) for one in sets}
+
+
+def test_every_label_set_is_there_from_the_start(start):
+    """Each family of the manual, with each combination of the values that the manual lists, and no other."""
+    known = {"model": ["digits", "wide", "sma", "ema", "rsi"], "tenant": ["shared"]}
+    shown = families_of(scrape(start())[1])
+    for name, (kind, _, labels, bounds) in families_in_the_manual().items():
+        samples = shown[name]["samples"]
+        if kind == "info":
+            assert len(samples) == 1
+            continue
+        got = {tuple(sorted((k, v) for k, v in labels.items() if k != "le")) for _, labels, _ in samples}
+        wanted = label_sets(labels, known)
+        if name == "http_requests_total":
+            assert got <= wanted and len(got) >= 2 * 5
+            continue
+        assert got == wanted, name
+        if kind == "histogram":
+            les = [labels["le"] for sample, labels, _ in samples if sample.endswith("_bucket")]
+            assert les == bounds * len(wanted), name
+
+
 # --- what it counts
 
 
