@@ -37,6 +37,20 @@ static uint64_t get(_Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
+static void put_text(_Atomic uint64_t *words, const char *text, size_t bytes)
+{
+    uint64_t word;
+    for (; bytes >= sizeof word; bytes -= sizeof word, text += sizeof word) {
+        memcpy(&word, text, sizeof word);
+        put(words++, word);
+    }
+    if (bytes == 0)
+        return;
+    word = 0;
+    memcpy(&word, text, bytes);
+    put(words, word);
+}
+
 void metrics_exemplar_write(struct metrics_exemplar_slot *slot, uint64_t value,
                             const struct metrics_exemplar *exemplar)
 {
@@ -47,12 +61,7 @@ void metrics_exemplar_write(struct metrics_exemplar_slot *slot, uint64_t value,
     put(&slot->at_ns, exemplar->at_ns);
     put(&slot->value, value);
     put(&slot->bytes, bytes);
-    for (size_t done = 0; done < bytes; done += sizeof(uint64_t)) {
-        uint64_t word = 0;
-        const size_t left = bytes - done;
-        memcpy(&word, exemplar->trace_id + done, left < sizeof word ? left : sizeof word);
-        put(&slot->trace_id[done / sizeof word], word);
-    }
+    put_text(slot->trace_id, exemplar->trace_id, bytes);
     put(&slot->version, version + 2);
 }
 

@@ -53,12 +53,12 @@ def cpu_seconds(pids):
 
 
 class Jitney:
-    def __init__(self, *flags):
+    def __init__(self, build="build/release", program="service/jitney", **environment):
         self.port = free_port()
         self.process = subprocess.Popen(
-            [ROOT / "build/release/service/jitney", "--models", ROOT / "build/release/models", "--listen",
-             f"127.0.0.1:{self.port}", "--admin-listen", "127.0.0.1:0", "--drain-delay", "0", *flags],
-            stderr=subprocess.DEVNULL)
+            [ROOT / build / program, "--models", ROOT / build / "models", "--listen",
+             f"127.0.0.1:{self.port}", "--admin-listen", "127.0.0.1:0", "--drain-delay", "0"],
+            stderr=subprocess.DEVNULL, env={**os.environ, **environment})
         wait_for(self.port)
 
     def pids(self):

@@ -44,25 +44,12 @@ static void made_up_ids_are_trace_ids_and_all_different(void **state)
 static void ids_of_clients_are_short_and_harmless(void **state)
 {
     (void)state;
-    static const char *const good[] = {"a",
-                                       "7",
-                                       "order-12/3",
-                                       "b64+/=",
-                                       "urn:uuid:1_2.3@host",
-                                       "0123456789012345678901234567890123456789012345678901234567"
-                                       "890123"};
-    static const char *const bad[] = {"",
-                                      " ",
-                                      "a b",
-                                      "a\r\nSet-Cookie: x",
-                                      "a\tb",
-                                      "\"",
-                                      "\\",
-                                      "a,b",
-                                      "\x80",
-                                      "<script>",
-                                      "01234567890123456789012345678901234567890123456789012345678"
-                                      "901234"};
+    char longest[HTTP_REQUEST_ID_BYTES_MAX + 1] = "", too_long[HTTP_REQUEST_ID_BYTES_MAX + 2] = "";
+    memset(longest, 'x', sizeof longest - 1);
+    memset(too_long, 'x', sizeof too_long - 1);
+    const char *const good[] = {"a", "7", "order-12/3", "b64+/=", "urn:uuid:1_2.3@host", longest};
+    const char *const bad[] = {"",   " ",   "a b",  "a\r\nSet-Cookie: x", "a\tb",  "\"",
+                               "\\", "a,b", "\x80", "<script>",           too_long};
     for (size_t i = 0; i < ARRAY_SIZE(good); i++)
         if (!http_request_id_ok(good[i], strlen(good[i])))
             fail_msg("refused: %s", good[i]);

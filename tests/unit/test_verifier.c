@@ -252,9 +252,7 @@ static void right_kernels_pass_and_stay(void **state)
                  {COMPUTE_EMA, METRICS_INDICATOR_EMA},
                  {COMPUTE_RSI, METRICS_INDICATOR_RSI}};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        run_series_job(&s, kinds[i].kind, out);
-        wait_for_checks(&s, kinds[i].indicator, METRICS_CHECK_PASS, 1);
-        /* The slot is free a moment later. */
+        /* As long as the verifier has an earlier sample, others are passed over. */
         while (checks(&s, kinds[i].indicator, METRICS_CHECK_PASS) < 2)
             run_series_job(&s, kinds[i].kind, out);
     }
