@@ -348,6 +348,7 @@ enum config_result config_load(int argc, char *const *argv, char *const *environ
     if (loader.config == NULL)
         return config_fail(&loader, &(struct config_place){0}, "out of memory"), CONFIG_BAD;
     loader.config->check_only = commands.check_only;
+    loader.config->check_health = commands.check_health;
     const bool ok = load_defaults(&loader) && (loader.file == NULL || load_file(&loader)) &&
                     config_load_environment(&loader, environment) &&
                     config_load_flags(&loader, argc, argv, &commands) && check_whole(&loader);

@@ -126,7 +126,8 @@ struct config {
     size_t verify_one_in;      /* batches; 1000; 0: none is recomputed */
     size_t verify_cpu_percent; /* of one core; 1 */
 
-    bool check_only; /* --check-config */
+    bool check_only;   /* --check-config */
+    bool check_health; /* --check-health */
 
     unsigned char _origins[CONFIG_SETTINGS_MAX]; /* enum config_origin of each setting */
 };

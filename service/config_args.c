@@ -139,7 +139,8 @@ static const struct setting *find_flag(const char *name)
 
 static bool unknown_flag(struct config_loader *loader, const char *name)
 {
-    static const char *const others[] = {"--config", "--check-config", "--version", "--help"};
+    static const char *const others[] = {"--config", "--check-config", "--check-health",
+                                         "--version", "--help"};
     struct suggestion meant = {.wanted = name};
     const struct setting *setting;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -160,6 +161,8 @@ static bool *find_command(struct config_commands *commands, const char *name)
         return &commands->help;
     if (strcmp(name, "--version") == 0)
         return &commands->version;
+    if (strcmp(name, "--check-health") == 0)
+        return &commands->check_health;
     return strcmp(name, "--check-config") == 0 ? &commands->check_only : NULL;
 }
 

@@ -314,6 +314,7 @@ static void help_flags(struct buffer *out)
         if (setting->flag != NULL)
             help_flag(setting->flag, argument_of(setting), setting->help, out);
     help_flag("--check-config", "", "check flags, environment and file, then exit", out);
+    help_flag("--check-health", "", "ask the server that runs with these whether it is ready", out);
     help_flag("--version", "", "print the version and exit", out);
     help_flag("--help", "", "print this and exit", out);
 }
@@ -446,7 +447,11 @@ void config_markdown(struct buffer *out)
         "Flags beat environment variables, these beat the file (`--config PATH` or\n"
         "`JITNEY_CONFIG`), and the file beats the defaults. A list of addresses is replaced as a\n"
         "whole. `jitney --check-config` says whether all is well and exits; `GET /v1/config` on\n"
-        "the admin listener shows every setting and where it came from.\n\n"
+        "the admin listener shows every setting and where it came from. `jitney --check-health`\n"
+        "with the same flags, variables and file asks the server that runs with them whether it "
+        "is\n"
+        "ready, at its first address, and exits with 0 if it is: for containers without a "
+        "shell.\n\n"
         "The file is JSON; `//` and `/* */` comments are allowed. An unknown key, one that is\n"
         "given twice, a value of the wrong type or out of range ends the start with file, line\n"
         "and key. Dots are objects in objects:\n\n"

@@ -109,6 +109,7 @@ bool config_read_file(struct config_loader *loader, const char *text, size_t byt
 struct config_commands {
     const char *file;
     bool check_only;
+    bool check_health;
     bool help;
     bool version;
 };

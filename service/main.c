@@ -1,13 +1,14 @@
 /*
  * main.c - jitney's command line: reads the configuration, runs the server.
  *
- * Exit status: 0 after an orderly end, 1 when something was left or given up, 2 when it
- * could not start.
+ * Exit status: 0 after an orderly end, 1 when something was left or given up (or the server
+ * that was asked for is not ready), 2 when it could not start.
  */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "health_check.h"
 #include "log.h"
 #include "server.h"
 
@@ -24,6 +25,14 @@ static int show_help(void)
     bool ok = !help.failed && fwrite(help.data, 1, help.bytes, stdout) == help.bytes;
     buffer_deinit(&help);
     return ok ? 0 : 1;
+}
+
+static int check_health(const struct config *config)
+{
+    struct health_answer answer;
+    const bool ready = health_check(&config->listen[0], &answer);
+    puts(answer.text);
+    return ready ? 0 : 1;
 }
 
 static void log_setting(void *ctx, const char *key, const char *value, const char *source)
@@ -72,6 +81,8 @@ int main(int argc, char **argv)
     int status = 0;
     if (config->check_only)
         puts("the configuration is good");
+    else if (config->check_health)
+        status = check_health(config);
     else
         status = serve(config, &source);
     config_destroy(config);

@@ -278,6 +278,10 @@ static void commands_are_told_apart(void **state)
     assert_null(config);
     config = load_ok("--check-config", "");
     assert_true(config->check_only);
+    assert_false(config->check_health);
+    config_destroy(config);
+    config = load_ok("--check-health", "");
+    assert_true(config->check_health);
     config_destroy(config);
 }
 
@@ -808,9 +812,9 @@ static void help_names_every_flag_and_key_within_100_columns(void **state)
 {
     (void)state;
     static const char *const flags[] = {
-        "--config",       "--listen",      "--admin-listen",  "--models",    "--io-threads",
-        "--workers",      "--drain-delay", "--drain-timeout", "--log-level", "--log-format",
-        "--check-config", "--version",     "--help",
+        "--config",       "--listen",       "--admin-listen",  "--models",    "--io-threads",
+        "--workers",      "--drain-delay",  "--drain-timeout", "--log-level", "--log-format",
+        "--check-config", "--check-health", "--version",       "--help",
     };
     struct buffer text;
     buffer_init(&text, MIB);
