@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,7 +120,10 @@ class Service:
         (self._folder / "models" / "broken" / "1" / "model.onnx").write_bytes(b"no model")
         for model in Path(models).iterdir():
             shutil.copytree(model, self._folder / "models" / model.name)
-        (self._folder / "jitney.json").write_text(json.dumps(SERVICE_CONFIG))
+        self._write_config(json.dumps(SERVICE_CONFIG))
+
+    def _write_config(self, text):
+        (self._folder / "jitney.json").write_text(text)
 
     def start(self):
         # JITNEY_* of whoever runs the check is not for this one.
@@ -131,6 +135,11 @@ class Service:
         self._program = Program(self._folder, "jitney", command, f"http://{self.address}/v2/health/ready", environment)
         self._program.wait_ready()
         return self
+
+    def reload(self, text):
+        """With another configuration file."""
+        self._write_config(text)
+        self._program.signal(signal.SIGHUP)
 
     def kill(self):
         if self._program is not None:
@@ -305,14 +314,16 @@ class Alerts:
 def overload(service, alerts, wide_inputs):
     mixture = traffic.bad(wide_inputs) + [(4, request) for _, request in traffic.overload(wide_inputs)]
     # All but a few of the connections, and the few that ask.
+    service.reload("{ this is no configuration")
     with traffic.idle_connections(service.address, CONNECTIONS_MAX - 14), \
             traffic.Traffic(service.address, mixture, threads=12):
         alerts.wait(
-            "overload, nonsense and idle connections",
+            "overload, nonsense, idle connections and a bad configuration",
             ("LoadShedding", {"model": "wide"}), ("HighErrorRate", {}), ("ErrorBudgetBurnFast", {"slo": "availability"}),
             ("ComputeErrorsHigh", {"error_type": "invalid_json"}), ("DeadlinesMissed", {"model": "wide"}),
-            ("NonFiniteResults", {"indicator": "matmul"}), ("HighConnectionUsage", {}),
+            ("HighConnectionUsage", {}), ("ConfigReloadFailed", {}),
         )
+    service.reload(json.dumps(SERVICE_CONFIG))
 
 
 def crash(service, stack, alerts):

@@ -61,7 +61,7 @@ def good(wide_inputs):
 
 
 def bad(wide_inputs):
-    """Of what is not: the client's mistakes, deadlines that pass, more than the queue takes, and overflow."""
+    """Of what is not: the client's mistakes, deadlines that pass, more than the queue takes."""
     return [
         (3, post(DIGITS, b'{"instances": [[1, 2')),
         (1, post(DIGITS, {"instances": [["one"] * DIGITS_INPUTS]})),
@@ -69,7 +69,6 @@ def bad(wide_inputs):
         (1, get("/nowhere")),
         (4, predict(WIDE, wide_inputs, 8, **{"X-Request-Timeout-Ms": "1"})),
         (4, predict(WIDE, wide_inputs, 40)),
-        (1, post(DIGITS, {"instances": [[(-1) ** i * 3e38 for i in range(DIGITS_INPUTS)]]})),
     ]
 
 
