@@ -67,6 +67,7 @@ def bad(wide_inputs):
         (1, post(DIGITS, {"instances": [["one"] * DIGITS_INPUTS]})),
         (1, post("/v1/models/nobody:predict", {"instances": [[1]]})),
         (1, get("/nowhere")),
+        (1, ("B@D", "/", None, {})),  # not HTTP
         (4, predict(WIDE, wide_inputs, 8, **{"X-Request-Timeout-Ms": "1"})),
         (4, predict(WIDE, wide_inputs, 40)),
     ]
