@@ -272,19 +272,25 @@ static char *put_ms(char *at, uint64_t ns)
     return at + (sizeof digits - i);
 }
 
-/* Where the time went; the parts add up to the whole time in the server so far. */
-static void add_timing(struct http_exchange *ex, const struct job *job, uint64_t now_ns)
+/* Where the time went; the stages add up to the whole time in the server so far. */
+static void add_timing(struct api_loop *loop, struct http_exchange *ex, const struct job *job,
+                       uint64_t now_ns)
 {
+    static const char *const names[METRICS_STAGE_COUNT] = {
+        "parse;dur=", ", queue;dur=", ", compute;dur=", ", write;dur="};
     const struct batcher_job *base = &job->base;
+    const uint64_t borders_ns[METRICS_STAGE_COUNT + 1] = {
+        job->received_ns, base->submitted_ns, base->sealed_ns, base->finished_ns, now_ns};
     char text[128];
-    char *at = put_text(text, "parse;dur=");
-    at = put_ms(at, exchange_since(base->submitted_ns, job->received_ns));
-    at = put_text(at, ", queue;dur=");
-    at = put_ms(at, exchange_since(base->sealed_ns, base->submitted_ns));
-    at = put_text(at, ", compute;dur=");
-    at = put_ms(at, exchange_since(base->finished_ns, base->sealed_ns));
-    at = put_text(at, ", write;dur=");
-    at = put_ms(at, exchange_since(now_ns, base->finished_ns));
+    char *at = text;
+    for (unsigned stage = 0; stage < METRICS_STAGE_COUNT; stage++) {
+        uint64_t spent_ns = exchange_since(borders_ns[stage + 1], borders_ns[stage]);
+        at = put_ms(put_text(at, names[stage]), spent_ns);
+        metrics_observe(
+            loop->shard, METRICS_COMPUTE_REQUEST_STAGE_SECONDS,
+            metrics_labels(METRICS_COMPUTE_REQUEST_STAGE_SECONDS, job->queue->label, stage, 0),
+            spent_ns);
+    }
     *at = '\0';
     http_answer_header(ex, "Server-Timing: %s", text);
     http_answer_header(ex, "X-Batch-Size: %zu", base->batch_jobs);
@@ -312,7 +318,7 @@ static void answer_result(struct api_loop *loop, struct http_exchange *ex, const
         return;
     }
     count_job(loop, job, METRICS_REQUEST_STATUS_SUCCESS);
-    add_timing(ex, job, now_ns);
+    add_timing(loop, ex, job, now_ns);
     http_answer(ex, 200, "application/json");
 }
 

@@ -116,6 +116,13 @@
     X(METRICS_DEADLINE_STAGE_EXECUTE, "execute")       \
     X(METRICS_DEADLINE_STAGE_RESPOND, "respond")
 
+/* Where the time of an answered request went, as Server-Timing names it. */
+#define METRICS_STAGE_MAP(X)                   \
+    X(METRICS_STAGE_PARSE,   "parse")          \
+    X(METRICS_STAGE_QUEUE,   "queue")          \
+    X(METRICS_STAGE_COMPUTE, "compute")        \
+    X(METRICS_STAGE_WRITE,   "write")
+
 /* In the order of enum batcher_class. */
 #define METRICS_CLASS_MAP(X)                           \
     X(METRICS_CLASS_INTERACTIVE, "interactive")        \
@@ -214,6 +221,7 @@ enum metrics_outcome { METRICS_OUTCOME_MAP(METRICS_VALUE) METRICS_OUTCOME_COUNT 
 enum metrics_flush { METRICS_FLUSH_MAP(METRICS_VALUE) METRICS_FLUSH_COUNT };
 enum metrics_rejection { METRICS_REJECTION_MAP(METRICS_VALUE) METRICS_REJECTION_COUNT };
 enum metrics_deadline_stage { METRICS_DEADLINE_STAGE_MAP(METRICS_VALUE) METRICS_DEADLINE_STAGE_COUNT };
+enum metrics_stage { METRICS_STAGE_MAP(METRICS_VALUE) METRICS_STAGE_COUNT };
 enum metrics_class { METRICS_CLASS_MAP(METRICS_VALUE) METRICS_CLASS_COUNT };
 enum metrics_rows { METRICS_ROWS_MAP(METRICS_VALUE) METRICS_ROWS_COUNT };
 enum metrics_action { METRICS_ACTION_MAP(METRICS_VALUE) METRICS_ACTION_COUNT };
@@ -241,6 +249,7 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(FLUSH,          "reason")        \
     X(REJECTION,      "reason")        \
     X(DEADLINE_STAGE, "stage")         \
+    X(STAGE,          "stage")         \
     X(CLASS,          "class")         \
     X(ROWS,           "kind")          \
     X(ACTION,         "action")        \
@@ -474,6 +483,9 @@ enum metrics_label {
     X(COMPUTE_REQUEST_DURATION_SECONDS, "compute_request_duration_seconds",                        \
       HISTOGRAM, SECONDS, LAT, ACTION, NONE, NONE,                                                 \
       "Compute request processing time.")                                                          \
+    X(COMPUTE_REQUEST_STAGE_SECONDS, "compute_request_stage_seconds",                              \
+      SUMMARY, SECONDS, SUM, MODEL, STAGE, NONE,                                                   \
+      "Where the time of answered requests went: parse, queue, compute, write, as in Server-Timing.")\
     X(COMPUTE_INDICATOR_TIME_SECONDS, "compute_indicator_time_seconds",                            \
       HISTOGRAM, SECONDS, KERN, INDICATOR, NONE, NONE,                                             \
       "Time in the numeric kernel, excluding parsing and queueing.")                               \

@@ -274,6 +274,22 @@ def test_a_request_is_counted_once_by_route_and_code(start, digit):
     assert count("batcher_rows_total", model="digits", kind="real") == 60
 
 
+def test_stages_are_those_of_server_timing(start, digit):
+    """Each answered request once in each stage; refused ones are in none."""
+    server = start()
+    told = dict.fromkeys(("parse", "queue", "compute", "write"), 0.0)
+    for _ in range(10):
+        timing = server.ask("POST", PREDICT, {"instances": [digit]}).headers["server-timing"]
+        for stage, milliseconds in re.findall(r"(\w+);dur=([\d.]+)", timing):
+            told[stage] += float(milliseconds) / 1000
+    assert server.ask("POST", PREDICT, {"instances": []}).status == 400
+    for stage, seconds in told.items():
+        labels = {"model": "digits", "stage": stage}
+        assert server.metric("compute_request_stage_seconds_count", **labels) == 10
+        # Server-Timing is cut to whole microseconds.
+        assert 0 <= server.metric("compute_request_stage_seconds_sum", **labels) - seconds <= 10 * 1e-6 + 1e-9, stage
+
+
 def test_unknown_paths_make_no_series(start):
     server = start()
     before = len(server.metrics())
