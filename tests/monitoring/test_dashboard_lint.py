@@ -61,6 +61,7 @@ def test_a_query_is_found_wanting(batcher, expression, expected):
     (lambda dashboard: dashboard["panels"][1]["datasource"].update(uid="prometheus"), "the data source is not the variable"),
     (lambda dashboard: dashboard["panels"][1]["gridPos"].update(x=0), "overlaps"),
     (lambda dashboard: dashboard["panels"][1]["targets"][0].update(legendFormat="all"), "series differ by"),
+    (lambda dashboard: dashboard["panels"][1]["targets"][0].update(expr="vector(1) > 0"), "may be empty"),
     (lambda dashboard: dashboard["templating"]["list"].pop(1), "no variable job"),
 ])
 def test_a_panel_is_found_wanting(batcher, damage, expected):

@@ -13,7 +13,7 @@ ERROR_BUDGET = 0.001
 
 ERROR_RATIO = (f'(sum (rate(http_requests_total{{{TRAFFIC}, code=~"5.."}}[<rate>])) or vector(0))'
                f' / (sum (rate(http_requests_total{{{TRAFFIC}}}[<rate>])) > 0)')
-MEMORY_SHARE = ("max (max by (instance) (cgroup_memory_usage_bytes{<service>})"
+MEMORY_SHARE = ("max (max by (instance) (process_resident_memory_bytes{<service>})"
                 " / max by (instance) (cgroup_memory_limit_bytes{<service>}))")
 QUEUE_SHARE = ("max (sum by (model) (batcher_queue_size{<queue>})"
                " / sum by (model) (batcher_queue_capacity{<queue>}))")
@@ -54,7 +54,7 @@ OVERVIEW = dashboard("jitney-overview", "Overview", "Is it up, fast and right, a
          no_value="no traffic", link="jitney-batcher"),
     stat("Fullest Queue", "How full the fullest queue is. At 100 % requests are refused with 503.", "percentunit",
          [query(QUEUE_SHARE, "")], thresholds=GOOD_BELOW(0.5, 0.9), link="jitney-batcher"),
-    stat("Memory", "Memory of the fullest instance's cgroup, as a share of its limit.", "percentunit",
+    stat("Memory", "Resident memory of the fullest instance, as a share of what its cgroup or machine has.", "percentunit",
          [query(MEMORY_SHARE, "")], thresholds=GOOD_BELOW(0.8, 0.9), link="jitney-resources"),
     stat("Firing Alerts", "Alerts that fire now, without the watchdog.", "short",
          [query('count (ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)', "")],
@@ -69,11 +69,11 @@ OVERVIEW = dashboard("jitney-overview", "Overview", "Is it up, fast and right, a
     graph("Errors by Status", "Requests that were not answered as asked. 4xx is the client's, 503 is load or drain, "
           "504 a deadline, 500 ours.", "reqps",
           [query(f'sum by (code) (rate(http_requests_total{{{TRAFFIC}, code=~"[45].."}}[<rate>])) > 0', "{{code}}")],
-          stack=True),
+          stack=True, no_value="none"),
 
     row("How long it takes"),
-    graph("Latency", "Time in the server over all routes; the lines are objectives of 0.2 and 0.5 s.", "s",
-          percentiles("http_request_duration_seconds", TRAFFIC)),
+    graph("Latency", "Time in the server over all routes, on a logarithmic scale.", "s",
+          percentiles("http_request_duration_seconds", TRAFFIC), log=True),
     heatmap("Latency Distribution", "How many requests took how long: shows the modes that percentiles hide.", "s",
             "http_request_duration_seconds", TRAFFIC),
     where_the_time_goes(),
@@ -103,7 +103,7 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
                  ' / (sum by (model) (rate(batcher_requests_total{<queue>, status!="cancelled"}[<rate>])) > 0)',
                  "{{model}}")], thresholds=GOOD_BELOW(0.01, 0.05)),
     graph("Request Latency", "From the batcher taking a request until its result is delivered.", "s",
-          percentiles("batcher_request_latency_seconds", "<queue>")),
+          percentiles("batcher_request_latency_seconds", "<queue>"), log=True),
     graph("Average Batch Size", "Requests that share a batch, on average. It grows with load by itself: batches form "
           "while all workers are busy.", "short",
           [query(mean("batcher_batch_size", "<queue>", "model"), "{{model}}")]),
@@ -114,9 +114,9 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
            query("max (batcher_inflight_batches_limit{<queue>})", "limit")]),
     graph("Batch Wait Time", "How long requests wait until their batch leaves, and the linger that is chosen now.", "s",
           [*percentiles("batcher_batch_wait_time_seconds", "<queue>"),
-           query("max (batcher_max_wait_seconds{<queue>})", "linger limit")]),
+           query("max (batcher_max_wait_seconds{<queue>}) > 0", "linger limit")], log=True),
     graph("Inference Time", "How long one batch takes to compute.", "s",
-          percentiles("batcher_inference_time_seconds", "<queue>")),
+          percentiles("batcher_inference_time_seconds", "<queue>"), log=True),
     heatmap("Batch Size Distribution", "Batches per second of each size. A bright line at the maximum: throughput bounds. "
             "All at 1: there is nothing to batch.", "short", "batcher_batch_size", "<queue>", cell="ops"),
 
@@ -153,7 +153,7 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
               (query("max by (model) (batcher_max_batch_size{<queue>})", "max rows"), "short"),
               (query("min by (model) (batcher_chosen_batch_rows{<queue>})", "chosen rows"), "short"),
               (query("max by (model) (batcher_max_wait_seconds{<queue>})", "linger"), "s"),
-              (query("min by (model) (batcher_target_p99_seconds{<queue>})", "target p99"), "s"),
+              (query("min by (model) (batcher_target_p99_seconds{<queue>} > 0)", "target p99"), "s"),
           ], width=24, height=7),
 
     row("Choices against the latency target"),
@@ -166,7 +166,7 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
     graph("p99 Against Target", "99th percentile of each queue, and the targets of those that have one (dashed).", "s",
           [query("histogram_quantile(0.99, sum by (le, model)"
                  " (rate(batcher_request_latency_seconds_bucket{<queue>}[<rate>])))", "{{model}}"),
-           query("max by (model) (batcher_target_p99_seconds{<queue>}) > 0", "{{model}} target")]),
+           query("max by (model) (batcher_target_p99_seconds{<queue>}) > 0", "{{model}} target")], log=True),
 
     row("Classes and tenants"),
     graph("Requests by Class", "Answered requests by X-Priority, stacked.", "reqps",
@@ -185,10 +185,10 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
     graph("Rejections by Reason", "Requests refused at the door. queue_full: overload. tenant_full: one tenant's own. "
           "deadline_unmeetable and latency_target: refused early rather than late.", "reqps",
           [query("sum by (reason) (rate(batcher_rejections_total{<queue>}[<rate>])) > 0", "{{reason}}")],
-          width=6, stack=True),
+          width=6, stack=True, no_value="none"),
     graph("Rejections by Model", "Requests refused at the door, by the queue they wanted.", "reqps",
           [query("sum by (model) (rate(batcher_rejections_total{<queue>}[<rate>])) > 0", "{{model}}")],
-          width=6, stack=True),
+          width=6, stack=True, no_value="none"),
     graph("Deadline Misses", "Requests that were too late, by where it was noticed: waiting, in the batch, or on the way "
           "back. queue costs nothing; the others are work for nobody.", "reqps",
           [query("sum by (stage) (rate(batcher_deadline_misses_total{<queue>}[<rate>]))", "{{stage}}")], width=6,
@@ -212,18 +212,17 @@ PERFORMANCE = dashboard("jitney-performance", "Compute performance", "How fast t
          [query("max by (version, commit, compiler, simd_isa, blas) (compute_info{<service>})",
                 "{{version}}  ·  {{commit}}  ·  {{compiler}}  ·  {{simd_isa}}  ·  {{blas}}")],
          width=24, height=3, text="name", spark=False, thresholds=NEUTRAL),
-    bars("Speed-up Over Plain C", "How many times faster the chosen kernels are than their plain twins, measured by the "
-         "self-test at start. POST /v1/selftest measures again.", "suffix:x",
-         [query('min by (indicator) (compute_indicator_speedup{<service>, baseline="scalar"} > 0)', "{{indicator}}")],
-         thresholds=GOOD_ABOVE(1, 2), decimals=1),
-    bars("Speed-up Over Python", "The same against plain Python loops; measured only with --python-baseline.", "suffix:x",
-         [query('min by (indicator) (compute_indicator_speedup{<service>, baseline="python"} > 0)', "{{indicator}}")],
-         thresholds=NEUTRAL, decimals=0, no_value="not measured"),
+    bars("Speed-up", "How many times faster the chosen kernels are than their plain twins in C, and than Python loops where "
+         "--python-baseline is given; measured by the self-test at start. POST /v1/selftest measures again.", "suffix:x",
+         [query('min by (indicator) (compute_indicator_speedup{<service>, baseline="scalar"} > 0)', "{{indicator}}"),
+          query('min by (indicator) (compute_indicator_speedup{<service>, baseline="python"} > 0)',
+                "{{indicator}} over Python")],
+         width=12, thresholds=GOOD_ABOVE(1, 2), decimals=1, no_value="not measured"),
     graph("Speed-up Against Reference", "1: as recorded when the kernels were last changed. Below 0.6 an alert fires; a "
           "machine that was busy during the self-test is one reason.", "percentunit",
           [query('min by (indicator) (compute_indicator_speedup{<service>, baseline="scalar"})'
                  ' / min by (indicator) (compute_indicator_speedup_reference{<service>, baseline="scalar"} > 0)',
-                 "{{indicator}}")], thresholds=GOOD_ABOVE(0.6, 0.8)),
+                 "{{indicator}}")], width=12, thresholds=GOOD_ABOVE(0.6, 0.8), no_value="no reference for this machine"),
 
     row("While a kernel runs"),
     kernel_rate("compute_kernel_flops_total", "flops", "Arithmetic Rate",
@@ -238,9 +237,9 @@ PERFORMANCE = dashboard("jitney-performance", "Compute performance", "How fast t
                  "{{indicator}}")]),
 
     row("In service"),
-    graph("Kernel Time", "95th percentile of one kernel call.", "s",
+    graph("Kernel Time", "95th percentile of one kernel call, on a logarithmic scale.", "s",
           [query("histogram_quantile(0.95, sum by (le, indicator)"
-                 " (rate(compute_indicator_time_seconds_bucket{<service>}[<rate>])))", "{{indicator}}")]),
+                 " (rate(compute_indicator_time_seconds_bucket{<service>}[<rate>])))", "{{indicator}}")], log=True),
     heatmap("Kernel Time Distribution", "Calls per second by how long they took, all kernels.", "s",
             "compute_indicator_time_seconds", "<service>", cell="ops"),
     graph("Kernels' Share of the CPU", "Kernel time as a share of the CPU time used. The rest is HTTP, JSON and the "
@@ -252,10 +251,10 @@ PERFORMANCE = dashboard("jitney-performance", "Compute performance", "How fast t
           [query("sum by (action) (rate(compute_requests_total{<service>}[<rate>]))", "{{action}}")], stack=True),
     graph("Request Duration", "95th percentile of the whole request, by action.", "s",
           [query("histogram_quantile(0.95, sum by (le, action)"
-                 " (rate(compute_request_duration_seconds_bucket{<service>}[<rate>])))", "{{action}}")]),
+                 " (rate(compute_request_duration_seconds_bucket{<service>}[<rate>])))", "{{action}}")], log=True),
     graph("Instruction Sets", "Kernel calls by the instructions they use. scalar on a machine with AVX is worth a look.",
           "ops", [query("sum by (isa) (rate(compute_kernel_dispatch_total{<service>}[<rate>])) > 0", "{{isa}}")],
-          stack=True),
+          stack=True, no_value="no traffic"),
 ])
 
 
@@ -269,17 +268,17 @@ RESOURCES = dashboard("jitney-resources", "Resources", "What is used, and of how
     graph("CPU per Request", "CPU time for each answered request: what an optimisation should lower.", "s",
           [query("sum (rate(process_cpu_seconds_total{<service>}[<rate>]))"
                  f" / (sum (rate(http_requests_total{{{TRAFFIC}}}[<rate>])) > 0)", "CPU per request")]),
-    graph("Memory", "Resident memory, the cgroup's, and its limit (dashed).", "bytes",
+    graph("Memory", "Resident memory, the cgroup's, and its limit (dashed), on a logarithmic scale.", "bytes",
           [query("sum by (instance) (process_resident_memory_bytes{<service>})", "{{instance}} resident"),
-           query("sum by (instance) (cgroup_memory_usage_bytes{<service>})", "{{instance}} cgroup"),
-           query("sum by (instance) (cgroup_memory_limit_bytes{<service>})", "{{instance}} limit")]),
+           query("sum by (instance) (cgroup_memory_usage_bytes{<service>}) > 0", "{{instance}} cgroup"),
+           query("sum by (instance) (cgroup_memory_limit_bytes{<service>})", "{{instance}} limit")], log=True),
     graph("Worker Utilisation", "Busy time of the workers as a share of their time. Small batches run on the event loop and "
           "are not in it.", "percentunit",
           [query("sum by (instance) (rate(compute_worker_busy_seconds_total{<service>}[<rate>]))"
                  " / sum by (instance) (compute_worker_threads{<service>})", "{{instance}}")],
           thresholds=GOOD_BELOW(0.8, 0.95), high=1),
     graph("Task Wait", "How long the oldest request of a batch waited for a worker, linger included.", "s",
-          percentiles("compute_task_wait_seconds", "<service>")),
+          percentiles("compute_task_wait_seconds", "<service>"), log=True),
     graph("Connections", "Open connections and their limit (dashed); beyond it clients get 503.", "short",
           [query("sum by (instance) (compute_active_connections{<service>})", "{{instance}}"),
            query("max by (instance) (http_connections_limit{<service>})", "{{instance}} limit")], width=6),
@@ -333,13 +332,13 @@ def quality(catalogue):
 
         graph("Errors by Code", "Errors by the code in the answer's body; docs/api.md says what each means.", "cps",
               [query("sum by (error_type) (rate(compute_errors_total{<service>}[<rate>])) > 0", "{{error_type}}")],
-              width=12, stack=True),
+              width=12, stack=True, no_value="none"),
         table("Most Frequent Errors", "Errors over the time shown.", [
             (query("topk(10, sum by (error_type) (increase(compute_errors_total{<service>}[$__range])) > 0)", "errors"),
-             "short")], width=12),
+             "short")], width=12, no_value="none"),
         graph("Not Answered, by Model", "Requests of each queue that failed, were late, refused or abandoned.", "reqps",
               [query('sum by (model, status) (rate(batcher_requests_total{<queue>, status!="success"}[<rate>])) > 0',
-                     "{{model}} {{status}}")], stack=True),
+                     "{{model}} {{status}}")], stack=True, no_value="none"),
         graph("Deadline Misses, by Model", "Share of each queue's admitted requests that missed their deadline.",
               "percentunit",
               [query('sum by (model) (rate(batcher_requests_total{<queue>, status="timeout"}[<rate>]))'
@@ -347,7 +346,7 @@ def quality(catalogue):
                      "{{model}}")], thresholds=GOOD_BELOW(0.001, 0.01)),
         graph("Protocol Errors", "What never became a request: malformed, oversized, smuggled, too slow, reset.", "cps",
               [query("sum by (reason) (rate(http_protocol_errors_total{<service>}[<rate>])) > 0", "{{reason}}")],
-              stack=True),
+              stack=True, no_value="none"),
         *verification(catalogue),
     ])
 
@@ -369,10 +368,10 @@ COST = dashboard("jitney-cost", "Cost", "What it costs at your prices (above), a
     stat("Cost per Million Requests", "The same for each million requests at the present rate.", "currencyUSD",
          [query(f"1000000 * ({CPU_DOLLARS} + {MEMORY_DOLLARS}) / ({REQUESTS_PER_HOUR} > 0)", "")],
          width=6, thresholds=NEUTRAL, decimals=4, no_value="no traffic"),
-    stat("Requests per CPU Second", "Requests for each second of CPU time.", "reqps",
+    stat("Requests per CPU Second", "Requests for each second of CPU time.", "short",
          [query(f"sum (rate(http_requests_total{{{TRAFFIC}}}[<rate>]))"
                 " / (sum (rate(process_cpu_seconds_total{<service>}[<rate>])) > 0)", "")],
-         width=6, thresholds=NEUTRAL, no_value="no traffic"),
+         width=6, thresholds=NEUTRAL, decimals=0, no_value="no traffic"),
     stat("Saved per Hour", "An estimate: CPU time that SIMD and batching spare, at the price above.", "currencyUSD",
          [query(f"({SAVED_BY_SIMD} + {SAVED_BY_BATCHING}) * $core_price", "")], width=6,
          thresholds=[("green", None)], decimals=4),
@@ -387,8 +386,8 @@ COST = dashboard("jitney-cost", "Cost", "What it costs at your prices (above), a
     graph("Right Size: CPU", "CPU used as a share of the limit. Always low: a smaller limit would do.", "percentunit",
           [query("sum by (instance) (rate(process_cpu_seconds_total{<service>}[<rate>]))"
                  " / max by (instance) (cgroup_cpu_limit_cores{<service>})", "{{instance}}")], high=1),
-    graph("Right Size: Memory", "Memory used as a share of the limit.", "percentunit",
-          [query("max by (instance) (cgroup_memory_usage_bytes{<service>})"
+    graph("Right Size: Memory", "Resident memory as a share of the limit.", "percentunit",
+          [query("max by (instance) (process_resident_memory_bytes{<service>})"
                  " / max by (instance) (cgroup_memory_limit_bytes{<service>})", "{{instance}}")], high=1),
 ], variables=[number_variable("core_price", "Core-hour ($)", "0.04"),
               number_variable("memory_price", "GiB-hour ($)", "0.005")])
@@ -441,7 +440,7 @@ INFRASTRUCTURE = dashboard("jitney-infrastructure", "Infrastructure", "The proce
     graph("Notifications", "Sent, and failed to send, by integration.", "cps",
           [query("sum by (integration) (rate(alertmanager_notifications_total[<rate>])) > 0", "{{integration}}"),
            query("sum by (integration) (rate(alertmanager_notifications_failed_total[<rate>])) > 0",
-                 "{{integration}} failed")], width=6),
+                 "{{integration}} failed")], width=6, no_value="none sent"),
 ])
 
 
@@ -470,10 +469,10 @@ ALERTS = dashboard("jitney-alerts", "Alerts", "What fires, what fired, and how f
          thresholds=[("green", None), ("red", 1)], decimals=0, spark=False),
     table("Active Alerts", "Pending and firing alerts; what to do is in monitoring/runbooks/.", [
         (query('max by (alertname, severity, alertstate, instance, model) (ALERTS{alertname!="Watchdog"})', "active"),
-         "short")], width=24, height=7),
+         "short")], width=24, height=7, no_value="none"),
     states("History", "One lane for each alert, while it fired.",
            [query('max by (alertname) (ALERTS{alertstate="firing", alertname!="Watchdog"})', "{{alertname}}")],
-           {1: ("firing", "red")}, width=12, height=9),
+           {1: ("firing", "red")}, width=12, height=9, no_value="nothing fired"),
     graph("Burn Rate", "How fast the error budget goes: at 1 it lasts exactly its period. A page at 14.4 over an hour (2 % "
           "of a month's budget) and 6 over six hours are usual.", "short", [burn_rate("1h"), burn_rate("6h")],
           width=12, height=9, thresholds=GOOD_BELOW(6, 14.4)),

@@ -103,29 +103,30 @@ def _override(matcher, options, **properties):
 
 
 def graph(title, description, unit, queries, width=8, height=8, stack=False, share=False, steps=False, bars=False,
-          thresholds=None, low=0, high=None, colors=None, legend=None):
-    """Lines over time. stack: areas that add up; share: to 100 %. thresholds are drawn as dashed lines."""
+          thresholds=None, high=None, log=False, no_value=None):
+    """Lines over time. stack: areas that add up; share: to 100 %. thresholds are drawn as dashed lines. log: what lies
+    decades apart, as a median and a 99th percentile do, on one scale; zeros are not drawn."""
     panel = _panel("timeseries", title, description, unit, queries, width, height,
-                   thresholds=thresholds, low=low, high=high)
+                   thresholds=thresholds, low=None if log else 0, high=high, no_value=no_value)
     defaults = panel["fieldConfig"]["defaults"]
     defaults["color"] = {"mode": "palette-classic-by-name"}
     defaults["custom"] = {
         "drawStyle": "bars" if bars else "line", "lineInterpolation": "stepAfter" if steps else "linear",
-        "lineWidth": 1 if stack or share else 2, "fillOpacity": 60 if stack or share or bars else 6,
-        "gradientMode": "none", "showPoints": "never", "spanNulls": False, "axisBorderShow": False, "axisSoftMin": 0,
+        "lineWidth": 1 if stack or share else 2, "fillOpacity": 60 if stack or share or bars else 0 if log else 6,
+        "gradientMode": "none", "showPoints": "never", "spanNulls": False, "axisBorderShow": False,
+        "scaleDistribution": {"type": "log", "log": 10} if log else {"type": "linear"},
         "stacking": {"group": "A", "mode": "percent" if share else "normal" if stack else "none"},
         "thresholdsStyle": {"mode": "dashed" if thresholds else "off"},
     }
-    named = {**COLORS, **(colors or {})}
     panel["fieldConfig"]["overrides"] = [
-        _override("byName", name, color={"mode": "fixed", "fixedColor": named[name]})
-        for name in sorted(named) if _may_be_named(name, queries)
+        _override("byName", name, color={"mode": "fixed", "fixedColor": COLORS[name]})
+        for name in sorted(COLORS) if _may_be_named(name, queries)
     ]
     if any(_is_bound(wanted["legendFormat"]) for wanted in queries):
         panel["fieldConfig"]["overrides"].append(_override(
             "byRegexp", f"/({BOUND})$/", custom__lineStyle={"fill": "dash", "dash": [8, 6]},
             custom__fillOpacity=0, custom__lineWidth=1, custom__stacking={"group": "A", "mode": "none"}))
-    table = (legend or ("table" if len(queries) > 1 or "{{" in queries[0]["legendFormat"] else "list")) == "table"
+    table = len(queries) > 1 or "{{" in queries[0]["legendFormat"]
     panel["options"] = {
         "legend": {"displayMode": "table" if table else "list", "placement": "bottom", "showLegend": True,
                    "calcs": ["lastNotNull", "max"] if table else []},
@@ -197,10 +198,11 @@ def heatmap(title, description, unit, histogram, selector, cell="reqps", width=8
     return panel
 
 
-def table(title, description, columns, width=12, height=8, hidden=()):
+def table(title, description, columns, width=12, height=8, no_value=None):
     """columns: [(query, unit)]; a query's legend is its column's heading. Series meet by their labels."""
     queries = [wanted for wanted, _ in columns]
-    panel = _panel("table", title, description, columns[0][1], queries, width, height, instant=True, form="table")
+    panel = _panel("table", title, description, columns[0][1], queries, width, height, instant=True, form="table",
+                   no_value=no_value)
     panel["fieldConfig"]["defaults"]["custom"] = {"align": "auto", "inspect": False}
     panel["fieldConfig"]["overrides"] = [
         _override("byName", wanted["legendFormat"], unit=unit) for wanted, unit in columns]
@@ -208,19 +210,19 @@ def table(title, description, columns, width=12, height=8, hidden=()):
     panel["transformations"] = [
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {
-            "excludeByName": {name: True for name in ("Time", "__name__", *hidden)},
+            "excludeByName": {name: True for name in ("Time", "__name__")},
             "renameByName": {value[i]: wanted["legendFormat"] for i, wanted in enumerate(queries)}}},
     ]
     panel["options"] = {"showHeader": True, "cellHeight": "sm", "frameIndex": 0}
     return panel
 
 
-def states(title, description, queries, names, width=12, height=8):
+def states(title, description, queries, names, width=12, height=8, no_value=None):
     """One lane for each series. names: {value: (text, color)}."""
     mapping = {str(value): {"text": text, "color": color, "index": i}
                for i, (value, (text, color)) in enumerate(names.items())}
     panel = _panel("state-timeline", title, description, "none", queries, width, height,
-                   mappings=[{"type": "value", "options": mapping}])
+                   mappings=[{"type": "value", "options": mapping}], no_value=no_value)
     defaults = panel["fieldConfig"]["defaults"]
     defaults["color"] = {"mode": "thresholds"}
     defaults["custom"] = {"fillOpacity": 70, "lineWidth": 0, "spanNulls": False}

@@ -109,6 +109,18 @@ def _series_labels(tree):
     return set()
 
 
+def emptiness_is_declared(dashboard):
+    """A panel that is empty when all is well says so: noValue is what it shows then, and why it may be empty."""
+    for panel in panels_of(dashboard):
+        if "noValue" not in panel["fieldConfig"]["defaults"] and all(_drops(target) for target in panel["targets"]):
+            yield f"{dashboard['uid']}: {panel['title']} may be empty and has no noValue"
+
+
+def _drops(target):
+    tree = promql.parse(target["expr"])
+    return tree.kind == "binary" and tree.name in ("==", "!=", "<", "<=", ">", ">=")
+
+
 def panels_do_not_overlap(dashboard):
     taken = {}
     for panel in dashboard["panels"]:
@@ -204,7 +216,8 @@ def quantiles_keep_le(where, tree):
 
 QUERY_RULES = [queries_follow_the_variables, counters_are_rated, rates_come_before_sums, ratios_are_aggregated,
                quantiles_keep_le]
-DASHBOARD_RULES = [variables_are_there, panels_are_whole, series_have_legends, panels_do_not_overlap]
+DASHBOARD_RULES = [variables_are_there, panels_are_whole, series_have_legends, emptiness_is_declared,
+                   panels_do_not_overlap]
 
 
 def findings(dashboards, samples):
