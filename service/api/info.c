@@ -16,9 +16,10 @@ void info_page(struct api_loop *loop, struct http_exchange *ex)
     buffer_append(&ex->answer, page_html, page_html_bytes);
     /* Everything the page needs is in it, and nothing else may run there. */
     http_answer_header(ex,
-                       "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
-                       "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-                       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+                       "Content-Security-Policy: default-src 'none'; style-src '%s'; "
+                       "script-src '%s'; connect-src 'self'; img-src data:; "
+                       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                       page_style_hash, page_script_hash);
     http_answer_header(ex, "X-Content-Type-Options: nosniff");
     http_answer_header(ex, "Cache-Control: no-cache");
     http_answer(ex, 200, "text/html; charset=utf-8");

@@ -9,4 +9,8 @@
 extern const char page_html[];
 extern const size_t page_html_bytes;
 
+/* The page's <style> and <script> as a Content-Security-Policy names them: "sha256-...". */
+extern const char page_style_hash[];
+extern const char page_script_hash[];
+
 #endif

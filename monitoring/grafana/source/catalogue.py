@@ -14,7 +14,7 @@ OTHERS = {
     "node_filesystem_size_bytes": {"device", "fstype", "mountpoint"},
     "node_network_receive_bytes_total": {"device"}, "node_network_transmit_bytes_total": {"device"},
     "prometheus_tsdb_head_series": set(), "prometheus_tsdb_storage_blocks_bytes": set(),
-    "prometheus_tsdb_wal_storage_size_bytes": set(), "prometheus_tsdb_retention_limit_bytes": set(),
+    "prometheus_tsdb_retention_limit_bytes": set(),
     "prometheus_rule_group_last_duration_seconds": {"rule_group"},
     "prometheus_rule_evaluation_failures_total": {"rule_group"},
     "alertmanager_notifications_total": {"integration"}, "alertmanager_notifications_failed_total": {"integration"},

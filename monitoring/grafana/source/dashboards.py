@@ -139,7 +139,8 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
     graph("Prediction Error", "Usual error of a prediction, as a share of the time; only of models that are sure, which "
           "admission relies on.", "percentunit",
           [query("max by (model) (batcher_cost_error_ratio{<queue>}) and on (model)"
-                 " (min by (model) (batcher_cost_is_sure{<queue>}) == 1)", "{{model}}")]),
+                 " (min by (model) (batcher_cost_is_sure{<queue>}) == 1)", "{{model}}")],
+          no_value="no model is sure yet"),
     graph("Asked For", "Rows that come in per second (of an indicator: values), as the batcher sees them.", "rps",
           [query("sum by (model) (batcher_arrivals_per_second{<queue>})", "{{model}}")]),
     table("What the Batcher Goes By", "The cost model and the choices that follow from it, as they are now. fixed and unit "
@@ -431,12 +432,12 @@ INFRASTRUCTURE = dashboard("jitney-infrastructure", "Infrastructure", "The proce
     row("Prometheus and Alertmanager"),
     graph("Head Series", "Series that Prometheus holds in memory.", "short",
           [query("max by (instance) (prometheus_tsdb_head_series)", "{{instance}}")], width=6),
-    graph("Storage", "Bytes on disk, blocks and log, against the retention limit (dashed).", "bytes",
-          [query("max by (instance) (prometheus_tsdb_storage_blocks_bytes)"
-                 " + max by (instance) (prometheus_tsdb_wal_storage_size_bytes)", "{{instance}}"),
+    graph("Storage", "Bytes of blocks on disk, against the retention limit (dashed). The last two hours are in the log.",
+          "bytes", [query("max by (instance) (prometheus_tsdb_storage_blocks_bytes)", "{{instance}}"),
            query("max by (instance) (prometheus_tsdb_retention_limit_bytes) > 0", "{{instance}} limit")], width=6),
     graph("Rule Evaluation", "The slowest rule groups.", "s",
-          [query("topk(5, max by (rule_group) (prometheus_rule_group_last_duration_seconds))", "{{rule_group}}")], width=6),
+          [query('topk(5, max by (rules) (label_replace(prometheus_rule_group_last_duration_seconds,'
+                 ' "rules", "$1", "rule_group", ".*;(.*)")))', "{{rules}}")], width=6),
     graph("Notifications", "Sent, and failed to send, by integration.", "cps",
           [query("sum by (integration) (rate(alertmanager_notifications_total[<rate>])) > 0", "{{integration}}"),
            query("sum by (integration) (rate(alertmanager_notifications_failed_total[<rate>])) > 0",

@@ -1,0 +1,46 @@
+# cmake -DINPUT=page.html -DOUTPUT=page_hashes.c -DHEADER=page.h -P HashInline.cmake
+# Writes a C file that defines page_style_hash and page_script_hash: the only <style> and the only <script> of the page,
+# as a Content-Security-Policy names them, so that nothing else may run or style there.
+file(READ "${INPUT}" page)
+
+# What stands between <tag> and </tag>.
+function(inline_text tag result)
+  string(FIND "${page}" "<${tag}>" start)
+  string(FIND "${page}" "</${tag}>" end)
+  string(FIND "${page}" "<${tag}>" last REVERSE)
+  string(LENGTH "<${tag}>" length)
+  if(start EQUAL -1 OR NOT start EQUAL last)
+    message(FATAL_ERROR "${INPUT} must have exactly one <${tag}>")
+  endif()
+  math(EXPR start "${start} + ${length}")
+  math(EXPR length "${end} - ${start}")
+  string(SUBSTRING "${page}" ${start} ${length} text)
+  set(${result} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Base64 of a SHA-256 that is given in hexadecimal: three hex digits are two characters; the 64th stands alone.
+function(base64_of_sha256 hex result)
+  set(alphabet "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+  set(text "")
+  foreach(at RANGE 0 60 3)
+    string(SUBSTRING "${hex}" ${at} 3 digits)
+    math(EXPR high "0x${digits} >> 6")
+    math(EXPR low "0x${digits} & 63")
+    string(SUBSTRING "${alphabet}" ${high} 1 first)
+    string(SUBSTRING "${alphabet}" ${low} 1 second)
+    string(APPEND text "${first}${second}")
+  endforeach()
+  string(SUBSTRING "${hex}" 63 1 digit)
+  math(EXPR high "0x${digit} << 2")
+  string(SUBSTRING "${alphabet}" ${high} 1 last)
+  set(${result} "${text}${last}=" PARENT_SCOPE)
+endfunction()
+
+set(source "#include \"${HEADER}\"\n\n")
+foreach(tag style script)
+  inline_text(${tag} text)
+  string(SHA256 hex "${text}")
+  base64_of_sha256(${hex} hash)
+  string(APPEND source "const char page_${tag}_hash[] = \"sha256-${hash}\";\n")
+endforeach()
+file(WRITE "${OUTPUT}" "${source}")
