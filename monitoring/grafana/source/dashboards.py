@@ -6,8 +6,8 @@ alike and no value, rather than 0 or NaN, where nothing happened.
 from grafana import (bars, dashboard, graph, heatmap, mean, number_variable, percentiles, query, row, stat, states,
                      table)
 
-# Probes, scrapes and operators' looks are not traffic; the rules leave out the same.
-TRAFFIC = '<service>, route!~"/|/health|/v2/health/.*|/metrics|/v1/config|/v1/selftest"'
+# Probes, scrapes and operators' looks are not traffic.
+TRAFFIC = '<service>, route!~"/|/health|/v2/health/.*|/metrics|/v1/(config|batching|selftest).*"'
 # The availability objective: 99.9 % of the requests are answered, other than with 5xx.
 ERROR_BUDGET = 0.001
 

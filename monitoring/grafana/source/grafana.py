@@ -285,6 +285,9 @@ ANNOTATIONS = [
     # The value is the time of the start, so that the mark stands where it happened.
     _annotation("Restarts", "orange", "max by (instance) (process_start_time_seconds{<service>}) * 1000",
                 "{{instance}} started", useValueForTime=True),
+    _annotation("Batching changed", "blue",
+                "sum by (model, source) (increase(batcher_config_changes_total{<service>}[1m])) > 0",
+                "{{model}} batches differently", "changed by {{source}}"),
     {**_annotation("Critical alerts", "red",
                    'max by (alertname) (ALERTS{alertstate="firing", severity="critical"})', "{{alertname}}"),
      "enable": False},
