@@ -84,8 +84,8 @@ void small_compute_create(struct small_compute *small, const char *config, const
     if (compute_create(&compute_config, &small->compute, &why) != 0)
         fail_msg("%s", why);
     const char *models[] = {"sum", "sma", "ema", "rsi"};
-    struct metrics_config metrics_config = {
-        .shards = 1 + (unsigned)small->config->workers, .models = models, .models_count = 4};
+    unsigned shards = 1 + (unsigned)small->config->workers + 1; /* a loop, workers, the verifier */
+    struct metrics_config metrics_config = {.shards = shards, .models = models, .models_count = 4};
     assert_int_equal(metrics_create(&metrics_config, &small->metrics), 0);
     compute_set_metrics(small->compute, small->metrics, 1);
 }

@@ -20,7 +20,7 @@ OTHERS = {
     "alertmanager_notifications_total": {"integration"}, "alertmanager_notifications_failed_total": {"integration"},
 }
 
-_ROW = re.compile(r"\| `(\w+)` \| (\w+) \| (.*?) \|")
+_ROW = re.compile(r"\| `(\w+)` \| (\w+)(?: \*)? \| (.*?) \|")  # *: with exemplars
 
 
 def families(text=None):
