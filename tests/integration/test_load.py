@@ -97,6 +97,26 @@ def test_counts_equal_those_of_the_server_outcome_by_outcome(start):
     assert statuses.get("503", 0) == full
 
 
+def test_errors_timeouts_refusals_and_clients_that_leave_add_up_to_what_was_due(start):
+    """Whoever leaves may have been answered just then, so those are one sum; all others are told outcome by outcome."""
+    server = start(config=CROWDED)
+    told = report(*CROWD, "--abandon", "5%", "--abandon-after", "5ms", url(server))
+    assert_all_settled(told)
+    assert total(told, "abandoned") > 0
+    assert {"200", "400"} < set(both(told, "statuses"))
+    due = total(told, "due")
+    server.wait_metric(due, "http_requests_total", route=PREDICT)
+    outcomes = sum(server.metric("batcher_requests_total", status=status)
+                   for status in ("success", "error", "timeout", "rejected", "cancelled"))
+    assert outcomes == server.metric("batcher_submitted_total")
+    never_submitted = due - outcomes
+    assert never_submitted >= both(told, "statuses")["400"]
+    answered = sum(server.metric("http_requests_total", route=PREDICT, code=code) for code in both(told, "statuses"))
+    left = server.metric("http_requests_total", route=PREDICT, code="499")
+    assert answered + left == due
+    assert total(told, "answered") <= answered <= total(told, "answered") + total(told, "abandoned")
+
+
 def test_the_batches_that_it_saw_are_those_of_the_server(start):
     server = start()
     told = report("--connections", "16", "--warmup", "0", "--duration", "500ms", url(server))
