@@ -1,7 +1,7 @@
 /*
- * faulty_kernels.c - the fastest kernels of this processor, but for two faults, for a server that is
- * linked with -Wl,--wrap=kernels_best: the last value of an SMA is too large by 1e-9 of it, and the
- * first probability of a model is a quarter and half of what it should be.
+ * faulty_kernels.c - the fastest kernels of this processor, but for two faults, for a server that
+ * is linked with -Wl,--wrap=kernels_best: the last value of an SMA is too large by 1e-9 of it, and
+ * the first probability of a model is a quarter and half of what it should be.
  */
 #include "kernels.h"
 
