@@ -55,10 +55,12 @@ def cpu_seconds(pids):
 class Jitney:
     def __init__(self, build="build/release", program="service/jitney", **environment):
         self.port = free_port()
+        # Settings of whoever runs this are not the server's.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("JITNEY_")}
         self.process = subprocess.Popen(
             [ROOT / build / program, "--models", ROOT / build / "models", "--listen",
              f"127.0.0.1:{self.port}", "--admin-listen", "127.0.0.1:0", "--drain-delay", "0"],
-            stderr=subprocess.DEVNULL, env={**os.environ, **environment})
+            stderr=subprocess.DEVNULL, env={**inherited, **environment})
         wait_for(self.port)
 
     def pids(self):

@@ -256,6 +256,15 @@ PERFORMANCE = dashboard("jitney-performance", "Compute performance", "How fast t
     graph("Instruction Sets", "Kernel calls by the instructions they use. scalar on a machine with AVX is worth a look.",
           "ops", [query("sum by (isa) (rate(compute_kernel_dispatch_total{<service>}[<rate>])) > 0", "{{isa}}")],
           stack=True, no_value="no traffic"),
+
+    row("In CI: the last `script/bench report`"),
+    stat("Score", "Geometric mean of baseline / current over all benchmarks: 1 is as recorded, more is faster.", "none",
+         [query("max (test_performance_score)", "score")], width=4, height=8, thresholds=GOOD_ABOVE(0.9, 0.97),
+         no_value="not reported"),
+    bars("Benchmarks", "Time of each benchmark against what was recorded for this kind of machine: 1 is as recorded, "
+         "less is faster.", "none",
+         [query("max by (benchmark) (ci_benchmark_seconds) / max by (benchmark) (ci_benchmark_baseline_seconds)", "{{benchmark}}")], width=20,
+         thresholds=GOOD_BELOW(1.05, 1.1), no_value="not reported"),
 ])
 
 

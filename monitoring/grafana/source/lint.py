@@ -10,7 +10,7 @@ FIRST_BATCHER_PANELS = [
 UNITS = {"none", "short", "s", "percentunit", "bytes", "Bps", "reqps", "ops", "cps", "rps", "flops", "currencyUSD",
          "bool_yes_no", "sci", "suffix:x"}
 # Families of the service alone need no job; those that every process exports would mix without it.
-FOREIGN = ("up", "scrape_", "ALERTS", "node_", "prometheus_", "alertmanager_")
+FOREIGN = ("ci_benchmark_", "test_performance_score", "up", "scrape_", "ALERTS", "node_", "prometheus_", "alertmanager_")
 
 
 def panels_of(dashboard):
