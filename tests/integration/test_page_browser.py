@@ -152,3 +152,8 @@ def test_a_server_that_is_gone_is_noticed(browser, start):
     wait_text(browser, "#state", "^ok$")
     server.stop()
     wait_text(browser, "#state", "not reachable")
+
+
+def test_without_requests_no_latency_is_shown(page):
+    page.wait("/half within –.*99 % –/.test(document.querySelector('#latencies-text').textContent)",
+              "dashes for the latency of nothing")
