@@ -68,20 +68,21 @@ static void on_timeout(uv_timer_t *timer)
 
 static const struct connection_events EVENTS = {on_open, on_answer, on_closed};
 
-static bool build_request(struct fetching *f, const char *method, const char *path,
-                          const char *body, struct load_error *error)
+static bool build_request(struct fetching *f, const struct fetch_request *request,
+                          struct load_error *error)
 {
-    const char *text = body != NULL ? body : "";
+    const char *text = request->body != NULL ? request->body : "";
     const size_t bytes_max = HEAD_BYTES_MAX + strlen(text);
     f->request = malloc(bytes_max);
     if (f->request == NULL)
         return load_fail(error, "out of memory");
     const int bytes = snprintf(f->request, bytes_max,
                                "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                               "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                               method, path, f->env.target->host, strlen(text), text);
+                               "Content-Length: %zu\r\nConnection: close\r\n%s\r\n%s",
+                               request->method, request->path, f->env.target->host, strlen(text),
+                               request->headers != NULL ? request->headers : "", text);
     if (bytes < 0 || (size_t)bytes >= bytes_max)
-        return load_fail(error, "%s: the path is too long", path);
+        return load_fail(error, "%s: the path or the headers are too long", request->path);
     f->request_bytes = (size_t)bytes;
     return true;
 }
@@ -117,7 +118,7 @@ static bool judge(const struct fetching *f, const char *path, struct load_error 
     return true;
 }
 
-bool fetch(const struct target *target, const char *method, const char *path, const char *body,
+bool fetch(const struct target *target, const struct fetch_request *request,
            struct fetch_answer *out, struct load_error *error)
 {
     struct fetching *f = calloc(1, sizeof *f);
@@ -132,7 +133,7 @@ bool fetch(const struct target *target, const char *method, const char *path, co
                                      .ctx = f};
     connection_init(&f->conn, &f->env, out->body, FETCH_BODY_BYTES_MAX);
     const bool ok =
-        build_request(f, method, path, body, error) && run_loop(f, error) && judge(f, path, error);
+        build_request(f, request, error) && run_loop(f, error) && judge(f, request->path, error);
     free(f->request);
     free(f);
     return ok;

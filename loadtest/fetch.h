@@ -21,9 +21,16 @@ struct fetch_answer {
     char body[FETCH_BODY_BYTES_MAX + 1]; /* terminated */
 };
 
-/* `body` may be NULL. Any status is a success; an error is that no answer came, or
- * one that is too large. */
-bool fetch(const struct target *target, const char *method, const char *path, const char *body,
+struct fetch_request {
+    const char *method;
+    const char *path;
+    const char *headers; /* whole lines, each with its CRLF; NULL: none but the usual */
+    const char *body;    /* JSON; NULL: none */
+};
+
+/* Any status is a success; an error is that no answer came, or one that is too
+ * large. */
+bool fetch(const struct target *target, const struct fetch_request *request,
            struct fetch_answer *out, struct load_error *error) __attribute__((warn_unused_result));
 
 #endif

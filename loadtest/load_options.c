@@ -3,7 +3,7 @@
  */
 #include "load_options.h"
 
-#include <getopt.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ enum {
     TIMEOUT_MS_MAX = 24 * 3600 * 1000,
 };
 
-static const char HELP[] =
+static const char HELP_RUN[] =
     "Usage: jitney-load run [OPTIONS] [TARGET]\n"
     "\n"
     "Sends requests to a jitney server and says how it did. TARGET is http://HOST:PORT\n"
@@ -34,7 +34,9 @@ static const char HELP[] =
     "  --grace TIME           wait so long for the last answers (default 5s)\n"
     "  --spin                 poll instead of sleeping: sends are on time to some\n"
     "                         microseconds, for the price of a core\n"
-    "\n"
+    "\n";
+
+static const char HELP_WORKLOAD[] =
     "Workload\n"
     "  --model NAME[=WEIGHT]      predictions; may be repeated, as may\n"
     "  --indicator NAME[=WEIGHT]  sma, ema or rsi; without either: --model digits\n"
@@ -50,7 +52,9 @@ static const char HELP[] =
     "  --abandon SHARE        so many clients leave before their answer\n"
     "  --abandon-after TIME   ... after so long (default 1ms)\n"
     "  --seed N               of all that is random (default 1)\n"
-    "\n"
+    "\n";
+
+static const char HELP_REPORT[] =
     "Report\n"
     "  --slo TIME             goodput counts answers within it\n"
     "  --fail-if 'FIGURE>VALUE'   exit with 1: p99>5ms, errors>=1%, goodput<900, lag>1ms;\n"
@@ -60,13 +64,28 @@ static const char HELP[] =
     "  --histogram FILE       latencies in HdrHistogram's text format\n"
     "  --quiet                no table and no progress\n"
     "  --client-timeout TIME  give up a silent connection (default 30s)\n"
-    "\n"
+    "\n";
+
+static const char HELP_EXIT[] =
     "Exit status: 0 done; 1 a --fail-if held; 2 wrong arguments; 3 the target cannot be\n"
     "reached or does not know the model; 4 it died; 130 interrupted (results so far).\n";
 
-void load_options_print_help(FILE *out)
+void load_options_print_workload_help(FILE *out)
 {
-    fputs(HELP, out);
+    fputs(HELP_WORKLOAD, out);
+}
+
+void load_options_print_exit_help(FILE *out)
+{
+    fputs(HELP_EXIT, out);
+}
+
+static void print_help(FILE *out)
+{
+    fputs(HELP_RUN, out);
+    load_options_print_workload_help(out);
+    fputs(HELP_REPORT, out);
+    load_options_print_exit_help(out);
 }
 
 enum option_id {
@@ -134,8 +153,8 @@ static const struct option OPTIONS[] = {
 
 /* --- Values. */
 
-static bool take_duration(const char *name, const char *text, uint64_t *out,
-                          struct load_error *error)
+bool load_options_take_duration(const char *name, const char *text, uint64_t *out,
+                                struct load_error *error)
 {
     return quantity_parse_duration(text, out) ||
            load_fail(error, "--%s %s: not a duration, as 250us, 5ms or 10s", name, text);
@@ -147,8 +166,8 @@ static bool take_share(const char *name, const char *text, double *out, struct l
            load_fail(error, "--%s %s: not a share, as 2%% or 0.02", name, text);
 }
 
-static bool take_count(const char *name, const char *text, size_t max, size_t *out,
-                       struct load_error *error)
+bool load_options_take_count(const char *name, const char *text, size_t max, size_t *out,
+                             struct load_error *error)
 {
     char *end;
     const unsigned long long value = strtoull(text, &end, 10);
@@ -166,16 +185,17 @@ static bool take_seed(const char *text, uint64_t *out, struct load_error *error)
            load_fail(error, "--seed %s: not a whole number", text);
 }
 
-static bool take_rate(const char *text, double *out, struct load_error *error)
+bool load_options_take_rate(const char *name, const char *text, double *out,
+                            struct load_error *error)
 {
     return (quantity_parse_number(text, out) && *out >= 0.001 && *out <= 1e7) ||
-           load_fail(error, "--rate %s: not a number from 0.001 to 10M a second", text);
+           load_fail(error, "--%s %s: not a number from 0.001 to 10M a second", name, text);
 }
 
 static bool take_timeout(const char *text, unsigned *out, struct load_error *error)
 {
     uint64_t ns;
-    if (!take_duration("timeout", text, &ns, error))
+    if (!load_options_take_duration("timeout", text, &ns, error))
         return false;
     if (ns < NS_PER_MS || ns / NS_PER_MS > TIMEOUT_MS_MAX || ns % NS_PER_MS != 0)
         return load_fail(error, "--timeout %s: not whole milliseconds, from 1ms to a day", text);
@@ -250,17 +270,18 @@ static bool take_option(enum option_id id, int argc, char **argv, struct load_op
     const char *text = optarg;
     switch (id) {
     case OPTION_RATE:
-        return take_rate(text, &out->rate, error);
+        return load_options_take_rate("rate", text, &out->rate, error);
     case OPTION_ARRIVALS:
         return take_arrivals(argc, argv, text, out, error);
     case OPTION_CONNECTIONS:
-        return take_count("connections", text, LOAD_CONNECTIONS_MAX, &load->connections, error);
+        return load_options_take_count("connections", text, LOAD_CONNECTIONS_MAX,
+                                       &load->connections, error);
     case OPTION_DURATION:
-        return take_duration("duration", text, &load->duration_ns, error);
+        return load_options_take_duration("duration", text, &load->duration_ns, error);
     case OPTION_WARMUP:
-        return take_duration("warmup", text, &load->warmup_ns, error);
+        return load_options_take_duration("warmup", text, &load->warmup_ns, error);
     case OPTION_GRACE:
-        return take_duration("grace", text, &load->grace_ns, error);
+        return load_options_take_duration("grace", text, &load->grace_ns, error);
     case OPTION_SPIN:
         load->spin = true;
         return true;
@@ -272,11 +293,11 @@ static bool take_option(enum option_id id, int argc, char **argv, struct load_op
         out->inputs = text;
         return true;
     case OPTION_ROWS:
-        return take_count("rows", text, WORKLOAD_ROWS_MAX, &spec->rows, error);
+        return load_options_take_count("rows", text, WORKLOAD_ROWS_MAX, &spec->rows, error);
     case OPTION_POINTS:
-        return take_count("points", text, WORKLOAD_POINTS_MAX, &spec->points, error);
+        return load_options_take_count("points", text, WORKLOAD_POINTS_MAX, &spec->points, error);
     case OPTION_PERIOD:
-        return take_count("period", text, WORKLOAD_POINTS_MAX, &spec->period, error);
+        return load_options_take_count("period", text, WORKLOAD_POINTS_MAX, &spec->period, error);
     case OPTION_TIMEOUT:
         return take_timeout(text, &spec->timeout_ms, error);
     case OPTION_PRIORITY:
@@ -289,11 +310,11 @@ static bool take_option(enum option_id id, int argc, char **argv, struct load_op
     case OPTION_ABANDON:
         return take_share("abandon", text, &spec->abandoned_share, error);
     case OPTION_ABANDON_AFTER:
-        return take_duration("abandon-after", text, &load->abandon_after_ns, error);
+        return load_options_take_duration("abandon-after", text, &load->abandon_after_ns, error);
     case OPTION_SEED:
         return take_seed(text, &spec->seed, error);
     case OPTION_SLO:
-        return take_duration("slo", text, &load->slo_ns, error);
+        return load_options_take_duration("slo", text, &load->slo_ns, error);
     case OPTION_FAIL_IF:
         return take_threshold(text, out, error);
     case OPTION_JSON:
@@ -309,7 +330,7 @@ static bool take_option(enum option_id id, int argc, char **argv, struct load_op
         out->quiet = true;
         return true;
     case OPTION_CLIENT_TIMEOUT:
-        return take_duration("client-timeout", text, &load->client_timeout_ns, error);
+        return load_options_take_duration("client-timeout", text, &load->client_timeout_ns, error);
     case OPTION_HELP:
         return true;
     }
@@ -318,29 +339,70 @@ static bool take_option(enum option_id id, int argc, char **argv, struct load_op
 
 /* --- The whole. */
 
-static void set_defaults(struct load_options *out)
+enum {
+    OPTIONS_MAX = ARRAY_SIZE(OPTIONS) + LOAD_OPTIONS_OWN_MAX,
+};
+
+const struct load_command LOAD_COMMAND_RUN = {
+    .name = "run",
+    .print_help = print_help,
+    .targets_max = 1,
+    .duration_ns = 10 * NS_PER_S,
+    .warmup_ns = NS_PER_S,
+    .grace_ns = 5 * NS_PER_S,
+};
+
+static bool leaves_out(const struct load_command *command, const char *name)
+{
+    for (const char *const *left = command->left_out; left != NULL && *left != NULL; left++)
+        if (strcmp(*left, name) == 0)
+            return true;
+    return false;
+}
+
+/* The command's own options, then those of `run` that it has too. */
+static void merge_options(const struct load_command *command, struct option out[OPTIONS_MAX])
+{
+    size_t count = 0;
+    const struct option *own = command->options;
+    for (; own != NULL && own->name != NULL; own++) {
+        assert(count < LOAD_OPTIONS_OWN_MAX);
+        out[count++] = *own;
+    }
+    for (const struct option *option = OPTIONS; option->name != NULL; option++)
+        if (!leaves_out(command, option->name))
+            out[count++] = *option;
+    out[count] = (struct option){0};
+}
+
+static void set_defaults(const struct load_command *command, struct load_options *out)
 {
     *out = (struct load_options){
         .target = "http://127.0.0.1:8001",
         .workload = {.rows = 1, .points = DEFAULT_POINTS, .period = DEFAULT_PERIOD, .seed = 1},
         .arrivals = ARRIVALS_POISSON,
         .load = {.connections = DEFAULT_CONNECTIONS,
-                 .warmup_ns = NS_PER_S,
-                 .duration_ns = 10 * NS_PER_S,
-                 .grace_ns = 5 * NS_PER_S,
+                 .warmup_ns = command->warmup_ns,
+                 .duration_ns = command->duration_ns,
+                 .grace_ns = command->grace_ns,
                  .abandon_after_ns = NS_PER_MS,
                  .client_timeout_ns = 30 * NS_PER_S,
                  .give_up_ns = 3 * NS_PER_S},
     };
 }
 
-static bool take_arguments(int argc, char **argv, struct load_options *out,
-                           struct load_error *error)
+static bool take_arguments(const struct load_command *command, int argc, char **argv,
+                           struct load_options *out, struct load_error *error)
 {
-    if (argc - optind > 1)
-        return load_fail(error, "%s: one target is enough", argv[optind + 1]);
-    if (argc - optind == 1)
+    const size_t targets = (size_t)(argc - optind);
+    if (targets > command->targets_max)
+        return load_fail(error, "%s: %s", argv[(size_t)optind + command->targets_max],
+                         command->targets_max == 1 ? "one target is enough"
+                                                   : "two targets are enough");
+    if (targets >= 1)
         out->target = argv[optind];
+    if (targets >= 2)
+        out->other_target = argv[optind + 1];
     if (out->workload.kind_count == 0)
         return take_kind(WORKLOAD_MODEL, "digits", &out->workload, error);
     return true;
@@ -354,13 +416,21 @@ static size_t count_models(const struct workload_spec *spec)
     return count;
 }
 
-static bool check(const struct load_options *options, bool arrivals_given, struct load_error *error)
+static bool check_arrivals(const struct load_command *command, const struct load_options *options,
+                           bool arrivals_given, struct load_error *error)
 {
     const bool trace = options->arrivals == ARRIVALS_TRACE;
+    if (trace && command->no_trace)
+        return load_fail(error, "--arrivals trace: only `run` plays one");
     if (trace && options->rate > 0)
         return load_fail(error, "a trace has its own rate: leave out --rate");
-    if (arrivals_given && !trace && options->rate <= 0)
+    if (arrivals_given && !trace && options->rate <= 0 && !command->has_rates)
         return load_fail(error, "--arrivals needs --rate");
+    return true;
+}
+
+static bool check(const struct load_options *options, struct load_error *error)
+{
     if (options->load.duration_ns == 0)
         return load_fail(error, "--duration 0: nothing would be measured");
     if (options->load.client_timeout_ns == 0)
@@ -370,14 +440,25 @@ static bool check(const struct load_options *options, bool arrivals_given, struc
     return true;
 }
 
-enum load_options_result load_options_parse(int argc, char **argv, struct load_options *out,
+static bool take(const struct load_command *command, int id, int argc, char **argv,
+                 struct load_options *out, void *ctx, struct load_error *error)
+{
+    if (id >= LOAD_OPTION_OWN)
+        return command->take(ctx, id, optarg, error);
+    return take_option((enum option_id)id, argc, argv, out, error);
+}
+
+enum load_options_result load_options_parse(const struct load_command *command, int argc,
+                                            char **argv, struct load_options *out, void *ctx,
                                             struct load_error *error)
 {
+    struct option options[OPTIONS_MAX];
     bool arrivals_given = false;
-    set_defaults(out);
+    merge_options(command, options);
+    set_defaults(command, out);
     opterr = 0;
     optind = 0; /* glibc: start afresh */
-    for (int id; (id = getopt_long(argc, argv, ":h", OPTIONS, NULL)) != -1;) {
+    for (int id; (id = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
         if (id == OPTION_HELP || id == 'h')
             return LOAD_OPTIONS_HELP;
         if (id == '?' || id == ':') {
@@ -386,9 +467,10 @@ enum load_options_result load_options_parse(int argc, char **argv, struct load_o
             return LOAD_OPTIONS_WRONG;
         }
         arrivals_given |= id == OPTION_ARRIVALS;
-        if (!take_option((enum option_id)id, argc, argv, out, error))
+        if (!take(command, id, argc, argv, out, ctx, error))
             return LOAD_OPTIONS_WRONG;
     }
-    const bool ok = take_arguments(argc, argv, out, error) && check(out, arrivals_given, error);
+    const bool ok = take_arguments(command, argc, argv, out, error) &&
+                    check_arrivals(command, out, arrivals_given, error) && check(out, error);
     return ok ? LOAD_OPTIONS_OK : LOAD_OPTIONS_WRONG;
 }

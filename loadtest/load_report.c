@@ -16,7 +16,7 @@ static const double QUANTILES[] = {0.5, 0.9, 0.95, 0.99, 0.999, 0.9999};
 
 /* --- The plan. */
 
-static void print_kinds(const struct workload_spec *spec, FILE *out)
+void load_report_print_kinds(const struct workload_spec *spec, FILE *out)
 {
     for (size_t i = 0; i < spec->kind_count; i++) {
         fprintf(out, "%s%s", i == 0 ? "" : ", ", spec->kinds[i].name);
@@ -43,7 +43,7 @@ void load_report_print_plan(const struct load_options *options, FILE *out)
 {
     char duration[DURATION_BYTES], warmup[DURATION_BYTES];
     fprintf(out, "%s: ", options->target);
-    print_kinds(&options->workload, out);
+    load_report_print_kinds(&options->workload, out);
     fputs("; ", out);
     print_load(options, out);
     fprintf(out, "; %s after %s of warm-up\n",
@@ -265,13 +265,14 @@ void load_report_print(const struct load_options *options, const struct workload
 
 /* --- While it runs. */
 
-void load_report_print_progress(const struct load_interval *interval, FILE *out)
+void load_report_print_progress(const char *label, const struct load_interval *interval, FILE *out)
 {
     char p50[DURATION_BYTES], p99[DURATION_BYTES];
     const double seconds = interval->seconds > 0 ? interval->seconds : 1;
     const char *phase = interval->warming ? " warm-up" : interval->draining ? " last answers" : "";
-    fprintf(out, "\r\033[K%6.1f s%s  %.0f/s sent  %.0f/s ok  p50 %s  p99 %s  in flight %zu",
-            interval->at_s, phase, (double)interval->sent / seconds, (double)interval->ok / seconds,
+    fprintf(out, "\r\033[K%s%6.1f s%s  %.0f/s sent  %.0f/s ok  p50 %s  p99 %s  in flight %zu",
+            label != NULL ? label : "", interval->at_s, phase, (double)interval->sent / seconds,
+            (double)interval->ok / seconds,
             quantity_print_duration((double)histogram_quantile(&interval->latency, 0.5), p50,
                                     sizeof p50),
             quantity_print_duration((double)histogram_quantile(&interval->latency, 0.99), p99,

@@ -12,12 +12,16 @@
 /* The first line: what is about to be done. */
 void load_report_print_plan(const struct load_options *options, FILE *out);
 
+/* "digits (weight 8), wide (weight 1)" */
+void load_report_print_kinds(const struct workload_spec *spec, FILE *out);
+
 /* The final table, and what to think of it. */
 void load_report_print(const struct load_options *options, const struct workload *workload,
                        const struct summary *summary, FILE *out);
 
-/* One line, which overwrites the one before; for a terminal. */
-void load_report_print_progress(const struct load_interval *interval, FILE *out);
+/* One line, which overwrites the one before; for a terminal. `label` stands in front of it,
+ * and may be NULL. */
+void load_report_print_progress(const char *label, const struct load_interval *interval, FILE *out);
 void load_report_clear_progress(FILE *out);
 
 /* A line a second, for plots. */

@@ -29,6 +29,21 @@ enum {
 /* In flight when the user interrupts: so long they may still be answered. */
 static const uint64_t INTERRUPTED_GRACE_NS = NS_PER_S / 2;
 
+const char *load_end_name(enum load_end end)
+{
+    switch (end) {
+    case LOAD_END_DONE:
+        return "done";
+    case LOAD_END_INTERRUPTED:
+        return "interrupted";
+    case LOAD_END_UNREACHABLE:
+        return "unreachable";
+    case LOAD_END_DIED:
+        return "died";
+    }
+    return "";
+}
+
 TAILQ_HEAD(client_list, client);
 
 struct client {

@@ -66,6 +66,9 @@ enum load_end {
     LOAD_END_DIED,        /* no connection any more: results so far */
 };
 
+/* "done", "interrupted", ...: for reports. */
+const char *load_end_name(enum load_end end);
+
 struct load_result {
     enum load_end end;
     int signal;      /* of INTERRUPTED */

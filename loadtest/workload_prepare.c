@@ -50,7 +50,8 @@ bool workload_ask_shape(const struct target *target, const char *model, size_t *
     if (answer == NULL)
         return load_fail(error, "out of memory");
     snprintf(path, sizeof path, "/v1/models/%s", model);
-    bool ok = fetch(target, "GET", path, NULL, answer, error);
+    const struct fetch_request request = {.method = "GET", .path = path};
+    bool ok = fetch(target, &request, answer, error);
     if (ok && answer->status != 200)
         ok = load_fail(error, "%s answers %u about the model %s: %.150s", target->text,
                        answer->status, model, answer->body);
