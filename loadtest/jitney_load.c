@@ -13,6 +13,7 @@ static const struct {
     const char *what;
 } COMMANDS[] = {
     {"run", command_run, "one load, and everything about it"},
+    {"sweep", command_sweep, "step by step to the knee: latency by throughput"},
 };
 
 static void print_usage(FILE *out)
