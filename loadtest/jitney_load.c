@@ -14,6 +14,7 @@ static const struct {
 } COMMANDS[] = {
     {"run", command_run, "one load, and everything about it"},
     {"sweep", command_sweep, "step by step to the knee: latency by throughput"},
+    {"compare", command_compare, "two targets, or two settings, in turns"},
 };
 
 static void print_usage(FILE *out)
