@@ -274,7 +274,7 @@ static void print_numbers(const struct field *field, FILE *out)
 
 static void print_legend(const struct chart *chart, const struct field *field, FILE *out)
 {
-    fprintf(out, "%*s  latency ", LABEL_COLUMNS, "");
+    fprintf(out, "\n%*s  latency ", LABEL_COLUMNS, "");
     for (size_t line = 0; line < line_count(chart); line++)
         fprintf(out, "%s %s  ", point_text(line, field->unicode), chart->names[line]);
     fprintf(out, "over %s", chart->x_name);

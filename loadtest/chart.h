@@ -37,7 +37,7 @@ struct chart {
     const char *mark; /* what stands beside it */
 };
 
-/* Prints nothing when there is nothing to draw. */
+/* Begins with an empty line. Prints nothing when there is nothing to draw. */
 void chart_print(const struct chart *chart, bool unicode, FILE *out);
 
 #endif

@@ -34,7 +34,8 @@ static const char HELP_COMPARE[] =
     "  --admin-token-file FILE    its token, when it wants one\n"
     "\n"
     "Rounds\n"
-    "  --rounds N             of one run of A and one of B (default 9)\n"
+    "  --rounds N             of one run of A and one of B (default 9), after one that does not\n"
+    "                         count\n"
     "  --confidence SHARE     of the intervals, at least (default 95%)\n"
     "  --rate N               open loops; without it closed ones, for throughput\n"
     "  --arrivals KIND        poisson (default) or uniform\n"
@@ -291,14 +292,13 @@ static enum load_exit stopped(struct compare_session *s, const struct side *side
 }
 
 static enum load_exit run_side(struct compare_session *s, const struct side *side,
-                               struct measurement *out)
+                               const char *round, struct measurement *out)
 {
-    char label[48];
-    const size_t round = s->compare.round_count;
-    snprintf(label, sizeof label, "round %zu of %zu, %s: ", round + 1, s->compare.rounds_wished,
-             side == &s->a ? "A" : "B");
-    const struct measure_load load = {
-        .rate = s->options.rate, .seed = s->options.workload.seed + round, .label = label};
+    char label[64];
+    snprintf(label, sizeof label, "%s, %s: ", round, side == &s->a ? "A" : "B");
+    const struct measure_load load = {.rate = s->options.rate,
+                                      .seed = s->options.workload.seed + s->compare.round_count,
+                                      .label = label};
     const enum load_exit status = set(s, side);
     if (status != LOAD_EXIT_DONE)
         return status;
@@ -307,15 +307,33 @@ static enum load_exit run_side(struct compare_session *s, const struct side *sid
     return out->end == LOAD_END_DONE ? LOAD_EXIT_DONE : stopped(s, side, out);
 }
 
+static enum load_exit run_both(struct compare_session *s, const char *name,
+                               struct compare_round *round)
+{
+    enum load_exit status =
+        round->b_first ? run_side(s, &s->b, name, &round->b) : run_side(s, &s->a, name, &round->a);
+    if (status == LOAD_EXIT_DONE)
+        status = round->b_first ? run_side(s, &s->a, name, &round->a)
+                                : run_side(s, &s->b, name, &round->b);
+    return status;
+}
+
+/* A round that does not count: first runs are slower than all others. */
+static enum load_exit warm_up(struct compare_session *s)
+{
+    struct compare_round round = {.b_first = true};
+    return run_both(s, "warm-up", &round);
+}
+
 static enum load_exit run_round(struct compare_session *s)
 {
     struct compare *compare = &s->compare;
     struct compare_round *round = &compare->rounds[compare->round_count];
+    char name[32];
+    snprintf(name, sizeof name, "round %zu of %zu", compare->round_count + 1,
+             compare->rounds_wished);
     round->b_first = compare->round_count % 2 == 1;
-    enum load_exit status =
-        round->b_first ? run_side(s, &s->b, &round->b) : run_side(s, &s->a, &round->a);
-    if (status == LOAD_EXIT_DONE)
-        status = round->b_first ? run_side(s, &s->a, &round->a) : run_side(s, &s->b, &round->b);
+    const enum load_exit status = run_both(s, name, round);
     if (status != LOAD_EXIT_DONE)
         return status;
     if (s->table != NULL)
@@ -401,6 +419,7 @@ static int run_compare(struct compare_session *s)
         compare_report_print_plan(&s->compare, s->table);
         fflush(s->table);
     }
+    status = warm_up(s);
     while (status == LOAD_EXIT_DONE && s->compare.round_count < s->compare.rounds_wished)
         status = run_round(s);
     return report(s, status, put_back(s));

@@ -2,7 +2,8 @@
  * compare.h - two sides, A and B, measured in turns, and what that says.
  *
  * Rounds alternate: A B, B A, A B, ... (ABBA), so that what drifts favours neither, and
- * both runs of a round have the same arrivals. See paired.h for how ratios are judged.
+ * both runs of a round have the same arrivals. One round before them does not count. See paired.h
+ * for how ratios are judged.
  *
  *   Purity     no I/O and no clock.
  */

@@ -25,11 +25,12 @@ void compare_report_print_plan(const struct compare *compare, FILE *out)
         fprintf(out, "%s, queue %s\n", options->target, compare->queue);
     fprintf(out, "A: %s\nB: %s\n", compare->a, compare->b);
     load_report_print_kinds(&options->workload, out);
+    fputc('\n', out);
     if (options->rate > 0)
-        fprintf(out, "; open loops of %g/s (%s) over up to", options->rate,
+        fprintf(out, "open loops of %g/s (%s) over up to", options->rate,
                 options->arrivals == ARRIVALS_POISSON ? "poisson" : "uniform");
     else
-        fputs("; closed loops over", out);
+        fputs("closed loops over", out);
     fprintf(out, " %zu connections; %zu rounds of two runs, each %s after %s of warm-up\n",
             options->load.connections, compare->rounds_wished,
             quantity_print_duration((double)options->load.duration_ns, duration, sizeof duration),
@@ -209,6 +210,14 @@ static void print_client_verdict(const struct compare *compare, FILE *out)
 
 static void print_few(const struct compare *compare, FILE *out)
 {
+    struct paired_ratio ratio;
+    compare_ratio(compare, COMPARE_P50, &ratio);
+    if (ratio.pairs < compare->round_count)
+        fprintf(
+            out,
+            "  WARNING: in %zu of %zu rounds one side answered nothing with 2xx; they are not in "
+            "the ratios.\n",
+            compare->round_count - ratio.pairs, compare->round_count);
     const double confidence = confidence_of(compare, COMPARE_THROUGHPUT);
     if (confidence < compare->confidence)
         fprintf(out,

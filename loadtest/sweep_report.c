@@ -41,10 +41,11 @@ void sweep_report_print_plan(const struct sweep *sweep, FILE *out)
     char duration[DURATION_BYTES], warmup[DURATION_BYTES];
     fprintf(out, "%s: ", options->target);
     load_report_print_kinds(&options->workload, out);
+    fputc('\n', out);
     if (sweep->closed)
-        fputs("; closed loops", out);
+        fputs("closed loops", out);
     else
-        fprintf(out, "; open loops (%s) over up to %zu connections",
+        fprintf(out, "open loops (%s) over up to %zu connections",
                 options->arrivals == ARRIVALS_POISSON ? "poisson" : "uniform",
                 options->load.connections);
     fprintf(out, ", each %s after %s of warm-up\n",
@@ -153,7 +154,6 @@ static void print_chart(const struct sweep *sweep, bool unicode, FILE *out)
                                 .count = sweep->step_count,
                                 .mark_x = knee != NULL ? knee->figures.throughput : NAN,
                                 .mark = mark};
-    fputc('\n', out);
     chart_print(&chart, unicode, out);
 }
 
@@ -175,16 +175,22 @@ static void print_knee_rule(const struct sweep *sweep, FILE *out)
               out);
 }
 
+static void print_no_knee(const struct sweep *sweep, FILE *out)
+{
+    char slo[DURATION_BYTES];
+    quantity_print_duration((double)sweep->options->load.slo_ns, slo, sizeof slo);
+    if (sweep->options->load.slo_ns > 0)
+        fprintf(out, "\n  No knee: in no step were 99 %% answered within %s.\n", slo);
+    else
+        fputs("\n  No knee: throughput followed in no step.\n", out);
+}
+
 static void print_knee(const struct sweep *sweep, FILE *out)
 {
     const struct sweep_step *knee = knee_step(sweep);
     char asked[ASKED_BYTES], p50[DURATION_BYTES], p99[DURATION_BYTES];
-    if (knee == NULL) {
-        fputs("\n  No knee: no step was ", out);
-        print_knee_rule(sweep, out);
-        fputs(".\n", out);
-        return;
-    }
+    if (knee == NULL)
+        return print_no_knee(sweep, out);
     print_asked(sweep, sweep->knee, asked, sizeof asked);
     fprintf(out, "\n  Knee: %s%s, with p50 %s and p99 %s:\n  ", asked,
             sweep->closed ? " connections" : "",

@@ -37,6 +37,7 @@ static struct chart chart_of(const struct chart_point *points, size_t count)
 }
 
 static const char EXPECTED[] =
+    "\n"
     "          latency o p50  * p99  over answers a second   | knee 300/s\n"
     "  100 ms +                                           |             * o\n"
     "         |                                           |           ..\n"
@@ -93,7 +94,7 @@ static void every_line_fits(void **state)
         size_t lines = 0;
         for (char *line; (line = strsep(&rest, "\n")) != NULL; lines++)
             assert_in_range(strlen(line), 0, CHART_COLUMNS);
-        assert_int_equal(lines, CHART_ROWS + 4); /* legend, axis, numbers, and the end */
+        assert_int_equal(lines, CHART_ROWS + 5); /* empty, legend, axis, numbers, and the end */
         free(text);
     }
 }
