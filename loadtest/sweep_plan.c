@@ -16,6 +16,7 @@ static const double BEYOND_FACTOR = 1.1;
 enum {
     BEYOND_MAX = 25,
     HALVINGS_MAX = 5,
+    FAILED_IN_A_ROW_MAX = 2,
 };
 static const double KNEE_PRECISION = 0.05;
 
@@ -115,7 +116,7 @@ static bool climb(struct sweep_plan *plan, double *out_rate)
 
 static bool halve(struct sweep_plan *plan, double *out_rate)
 {
-    if (is_bounded(plan) || plan->_halvings == HALVINGS_MAX ||
+    if (is_bounded(plan) || plan->_failed <= 0 || plan->_halvings == HALVINGS_MAX ||
         plan->_failed - plan->knee <= KNEE_PRECISION * plan->_failed)
         return false;
     plan->_halvings++;
@@ -129,22 +130,38 @@ bool sweep_plan_next(struct sweep_plan *plan, double *out_rate)
         *out_rate = plan->_rate;
         return true;
     }
-    if (!plan->_over)
-        plan->_over = !(plan->_failed > 0 ? halve(plan, out_rate) : climb(plan, out_rate));
+    if (!plan->_over && plan->_halvings == 0 && plan->_failed_in_a_row < FAILED_IN_A_ROW_MAX &&
+        climb(plan, out_rate))
+        return true;
+    plan->_over = plan->_over || !halve(plan, out_rate);
     return !plan->_over;
+}
+
+static void note_followed(struct sweep_plan *plan)
+{
+    plan->_repeating = false;
+    plan->_failed_in_a_row = 0;
+    plan->knee = fmax(plan->knee, plan->_rate);
+    if (plan->_failed < plan->knee)
+        plan->_failed = 0;
+}
+
+static void note_failed_twice(struct sweep_plan *plan)
+{
+    plan->_repeating = false;
+    plan->_failed_in_a_row++;
+    if (plan->_failed <= 0 || plan->_rate < plan->_failed)
+        plan->_failed = plan->_rate;
 }
 
 void sweep_plan_note(struct sweep_plan *plan, enum sweep_verdict verdict)
 {
-    if (verdict == SWEEP_FOLLOWS) {
-        plan->_repeating = false;
-        plan->knee = fmax(plan->knee, plan->_rate);
-    } else if (!plan->_repeating) {
+    if (verdict == SWEEP_FOLLOWS)
+        note_followed(plan);
+    else if (plan->_repeating)
+        note_failed_twice(plan);
+    else
         plan->_repeating = true;
-    } else {
-        plan->_repeating = false;
-        plan->_failed = plan->_rate;
-    }
 }
 
 bool sweep_plan_repeats(const struct sweep_plan *plan)

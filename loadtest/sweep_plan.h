@@ -5,11 +5,12 @@
  *
  * A sweep without bounds knows the throughput of a closed loop, the capacity. Its rates go
  * from a tenth of that upwards, closer to each other towards the end, and on by tenths
- * beyond it, as batching servers do more in an open loop. A step that fails is repeated once, so
- * that a moment of noise is no verdict. Once one has failed twice, what lies between it and
- * the best step is halved until the knee is known to 5 %.
+ * beyond it, as batching servers do more in an open loop. Moments of noise are no verdict:
+ * a step that fails is repeated once, and it takes two rates in a row that failed twice to
+ * end the climb; a rate that follows clears those below it. Then what lies between the best
+ * rate and the lowest above it that failed is halved until the knee is known to 5 %.
  *
- * A sweep with bounds has even steps between them, and ends at the first that fails twice.
+ * A sweep with bounds has even steps between them, and ends with them or with the climb.
  */
 #ifndef SWEEP_PLAN_H
 #define SWEEP_PLAN_H
@@ -57,7 +58,8 @@ struct sweep_plan {
 
     struct sweep_bounds _bounds;
     double _rate;   /* of the step under way */
-    double _failed; /* the lowest rate that failed twice; 0: none */
+    double _failed; /* the lowest rate above the knee that failed twice; 0: none */
+    size_t _failed_in_a_row;
     size_t _step;
     size_t _halvings;
     bool _repeating;
@@ -71,7 +73,7 @@ bool sweep_plan_next(struct sweep_plan *plan, double *out_rate);
 void sweep_plan_note(struct sweep_plan *plan, enum sweep_verdict verdict);
 /* Whether the step under way is one that failed before. */
 bool sweep_plan_repeats(const struct sweep_plan *plan);
-/* Whether any rate has failed for good: else the knee is but a lower bound. */
+/* Whether a rate above the knee has failed: else the knee is but a lower bound. */
 bool sweep_plan_has_failed(const struct sweep_plan *plan);
 
 /* The knee of closed loops: the fewest connections (an index) whose throughput is at least 95 % of

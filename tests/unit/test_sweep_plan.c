@@ -177,18 +177,36 @@ static void bounds_are_kept_in_even_steps(void **state)
     assert_false(sweep_plan_has_failed(&w.plan));
 }
 
-static void bounds_end_at_the_first_that_fails_twice(void **state)
+static void bounds_end_when_two_rates_in_a_row_have_failed(void **state)
 {
     (void)state;
-    const struct sweep_bounds bounds = {.from = 100, .to = 300, .steps = 5};
-    const double expected[] = {100, 150, 200, 250, 250};
+    const struct sweep_bounds bounds = {.from = 100, .to = 500, .steps = 9};
+    const double expected[] = {100, 150, 200, 250, 250, 300, 300};
     struct walk w;
     walk(&bounds, 220, SIZE_MAX, &w);
-    assert_int_equal(w.count, 5);
-    for (size_t i = 0; i < 5; i++)
+    assert_int_equal(w.count, ARRAY_SIZE(expected));
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
         assert_true(w.rates[i] == expected[i]);
     assert_true(w.plan.knee == 200);
     assert_true(sweep_plan_has_failed(&w.plan));
+}
+
+static void a_rate_that_follows_clears_those_below_it(void **state)
+{
+    (void)state;
+    const struct sweep_bounds bounds = {.capacity = 1000};
+    struct sweep_plan plan;
+    double rate, noisy = 0;
+    sweep_plan_init(&plan, &bounds);
+    for (size_t i = 0; sweep_plan_next(&plan, &rate); i++) {
+        if (i == 2 || i == 3) /* the third rate, both times */
+            noisy = rate;
+        sweep_plan_note(&plan, i == 2 || i == 3 || rate > 800 ? SWEEP_SLOW : SWEEP_FOLLOWS);
+        assert_in_range(i, 0, 40);
+    }
+    assert_true(noisy > 0 && noisy < 500);
+    assert_in_range((uintmax_t)plan.knee, 760, 800);
+    assert_true(sweep_plan_has_failed(&plan));
 }
 
 int main(void)
@@ -204,7 +222,8 @@ int main(void)
         cmocka_unit_test(one_hiccup_is_no_verdict),
         cmocka_unit_test(steps_come_closer_to_each_other),
         cmocka_unit_test(bounds_are_kept_in_even_steps),
-        cmocka_unit_test(bounds_end_at_the_first_that_fails_twice),
+        cmocka_unit_test(bounds_end_when_two_rates_in_a_row_have_failed),
+        cmocka_unit_test(a_rate_that_follows_clears_those_below_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
