@@ -9,6 +9,10 @@
 
 #include "quantity.h"
 
+enum {
+    TIMES_BYTES = 24,
+};
+
 static const struct {
     const char *name;
     bool more_is_better;
@@ -93,6 +97,14 @@ static bool is_small(double ratio)
     return ratio > 0.5 && ratio < 2;
 }
 
+/* Three digits. */
+static const char *print_times(double ratio, char *out, size_t out_bytes)
+{
+    const int decimals = ratio < 1 ? 3 : ratio < 10 ? 2 : ratio < 100 ? 1 : 0;
+    snprintf(out, out_bytes, "%.*f", decimals, ratio);
+    return out;
+}
+
 void compare_print_verdict(enum compare_figure figure, const struct paired_ratio *ratio, char *out,
                            size_t out_bytes)
 {
@@ -103,19 +115,23 @@ void compare_print_verdict(enum compare_figure figure, const struct paired_ratio
         return;
     }
     const char *word = verdict == COMPARE_B_BETTER ? FIGURES[figure].better : FIGURES[figure].worse;
+    char times[TIMES_BYTES];
     if (is_small(ratio->median))
         snprintf(out, out_bytes, "B is %s by %.1f %%", word, 100 * fabs(ratio->median - 1));
     else
-        snprintf(out, out_bytes, "B is %s: %.3g times A's", word, ratio->median);
+        snprintf(out, out_bytes, "B is %s: %s times A's", word,
+                 print_times(ratio->median, times, sizeof times));
 }
 
 void compare_print_interval(const struct paired_ratio *ratio, char *out, size_t out_bytes)
 {
     const double low = 100 * (ratio->low - 1), high = 100 * (ratio->high - 1);
+    char from[TIMES_BYTES], to[TIMES_BYTES];
     if (ratio->pairs == 0)
         snprintf(out, out_bytes, "-");
     else if (!is_small(ratio->median))
-        snprintf(out, out_bytes, "%.3g to %.3g times", ratio->low, ratio->high);
+        snprintf(out, out_bytes, "%s to %s times", print_times(ratio->low, from, sizeof from),
+                 print_times(ratio->high, to, sizeof to));
     else if (low > 0 || high < 0) /* the word says which way */
         snprintf(out, out_bytes, "%.1f %% to %.1f %%", fmin(fabs(low), fabs(high)),
                  fmax(fabs(low), fabs(high)));

@@ -35,8 +35,8 @@ static void a_verdict_needs_the_whole_interval_on_one_side(void **state)
         {COMPARE_P50, 1.03, 1.041, 1.052, "B is slower by 4.1 %", "3.0 % to 5.2 %"},
         {COMPARE_CPU, 0.7, 0.8, 0.9, "B is cheaper by 20.0 %", "10.0 % to 30.0 %"},
         {COMPARE_CPU, 1.1, 1.2, 1.3, "B is dearer by 20.0 %", "10.0 % to 30.0 %"},
-        {COMPARE_BATCH, 7, 8, 9, "B is larger: 8 times A's", "7 to 9 times"},
-        {COMPARE_P50, 0.11, 0.125, 0.2, "B is faster: 0.125 times A's", "0.11 to 0.2 times"},
+        {COMPARE_BATCH, 7, 8, 9, "B is larger: 8.00 times A's", "7.00 to 9.00 times"},
+        {COMPARE_P50, 0.11, 0.125, 0.2, "B is faster: 0.125 times A's", "0.110 to 0.200 times"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct paired_ratio ratio = ratio_of(cases[i].low, cases[i].median, cases[i].high);
