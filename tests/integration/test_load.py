@@ -223,7 +223,7 @@ def test_a_terminal_sees_the_progress(shared):
 def test_files_are_written(shared, tmp_path):
     names = ("json", "csv", "histogram")
     flags = [word for name in names for word in (f"--{name}", tmp_path / name)]
-    run("--rate", "200", "--warmup", "1s", "--duration", "1s", "--quiet", *flags, url(shared))
+    run("--rate", "200", "--warmup", "500ms", "--duration", "1500ms", "--quiet", *flags, url(shared))
     told = json.loads((tmp_path / "json").read_text())
     head, *rows = [line.split(",") for line in (tmp_path / "csv").read_text().splitlines()]
     sent = sum(int(row[head.index("sent")]) for row in rows)

@@ -56,14 +56,14 @@ def test_a_server_twice_as_fast_is_seen_to_be():
     assert "so few rounds are no more than 75 % sure; 95 % were wished for" in done.stdout
     assert "server CPU" not in done.stdout  # neither tells
     throughput, p50 = told["ratios"]["throughput"], told["ratios"]["p50"]
-    assert 1.5 <= throughput["ratio"] <= 2.5 and throughput["verdict"] == "b is better"
-    assert 0.35 <= p50["ratio"] <= 0.7 and p50["verdict"] == "b is better"
+    assert 1.3 <= throughput["ratio"] <= 3 and throughput["verdict"] == "b is better"
+    assert 0.3 <= p50["ratio"] <= 0.8 and p50["verdict"] == "b is better"
     assert throughput["confidence"] == 0.75
     assert "cpu" not in told["ratios"]
 
 
 def test_batching_is_seen_to_help_and_settings_are_put_back(start):
-    """One row a batch against 32: so much cheaper that a busy machine shows it too."""
+    """One row a batch against 32: so much cheaper that the busiest machine shows it."""
     server = start(config={"workers": 1, "queues": {"wide": {"max_inflight_batches": 3}}})
     patch(server, {"max_batch_rows": 48})
     before = settings(server)
@@ -74,8 +74,7 @@ def test_batching_is_seen_to_help_and_settings_are_put_back(start):
     assert settings(server) == before
     assert done.stderr.startswith("jitney-load: failed by batch>3: B/A is ")
     assert done.stderr.count("\n") == 1
-    assert "By throughput: B is faster" in done.stdout, done.stdout
-    assert "B is cheaper" in done.stdout
+    assert "server CPU a request" in done.stdout and "B is cheaper" in done.stdout, done.stdout
     assert "A: max_batch_rows=1\nB: max_batch_rows=32,max_delay=0\n" in done.stdout
 
 
