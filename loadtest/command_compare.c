@@ -425,6 +425,15 @@ static int run_compare(struct compare_session *s)
     return report(s, status, put_back(s));
 }
 
+static int run_interruptible(struct compare_session *s)
+{
+    if (!interrupt_init(&s->interrupt, &s->error))
+        return command_complain(&s->error, LOAD_EXIT_USAGE);
+    const int status = run_compare(s);
+    interrupt_deinit(&s->interrupt);
+    return status;
+}
+
 static void end_session(struct compare_session *s)
 {
     if (s->b.measure != s->a.measure)
@@ -446,14 +455,8 @@ int command_compare(int argc, char **argv)
     s->compare.options = &s->options;
     s->compare.rounds_wished = ROUNDS_DEFAULT;
     s->compare.confidence = CONFIDENCE_DEFAULT;
-    if (!command_parse(&COMMAND, argc, argv, &s->options, s, &status))
-        ;
-    else if (!interrupt_init(&s->interrupt, &s->error))
-        status = command_complain(&s->error, LOAD_EXIT_USAGE);
-    else {
-        status = run_compare(s);
-        interrupt_deinit(&s->interrupt);
-    }
+    if (command_parse(&COMMAND, argc, argv, &s->options, s, &status))
+        status = run_interruptible(s);
     end_session(s);
     return status;
 }

@@ -406,6 +406,15 @@ static int run_sweep(struct sweep_session *s)
     return report(s, step_all(s));
 }
 
+static int run_interruptible(struct sweep_session *s)
+{
+    if (!interrupt_init(&s->interrupt, &s->error))
+        return command_complain(&s->error, LOAD_EXIT_USAGE);
+    const int status = run_sweep(s);
+    interrupt_deinit(&s->interrupt);
+    return status;
+}
+
 static void end_session(struct sweep_session *s)
 {
     FILE *files[PLOTS_MAX + 2] = {s->json, s->csv};
@@ -427,14 +436,8 @@ int command_sweep(int argc, char **argv)
         return status;
     }
     s->sweep.options = &s->options;
-    if (!command_parse(&COMMAND, argc, argv, &s->options, s, &status))
-        ;
-    else if (!interrupt_init(&s->interrupt, &s->error))
-        status = command_complain(&s->error, LOAD_EXIT_USAGE);
-    else {
-        status = run_sweep(s);
-        interrupt_deinit(&s->interrupt);
-    }
+    if (command_parse(&COMMAND, argc, argv, &s->options, s, &status))
+        status = run_interruptible(s);
     end_session(s);
     return status;
 }

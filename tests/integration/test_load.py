@@ -322,3 +322,11 @@ def test_help_is_no_mistake():
     assert "--rate N" in done.stdout
     assert done.stderr == ""
     assert max(map(len, done.stdout.splitlines())) <= 90
+
+
+def test_what_is_no_subcommand_is_told():
+    done = run(subcommand="walk", status=2)
+    assert done.stdout == ""
+    for name in ("run", "sweep", "compare"):
+        assert f"  {name} " in done.stderr
+    assert run(subcommand="--help").stdout == done.stderr
