@@ -294,7 +294,7 @@ static enum load_exit stopped(struct compare_session *s, const struct side *side
 static enum load_exit run_side(struct compare_session *s, const struct side *side,
                                const char *round, struct measurement *out)
 {
-    char label[64];
+    char label[80];
     snprintf(label, sizeof label, "%s, %s: ", round, side == &s->a ? "A" : "B");
     const struct measure_load load = {.rate = s->options.rate,
                                       .seed = s->options.workload.seed + s->compare.round_count,
@@ -329,7 +329,7 @@ static enum load_exit run_round(struct compare_session *s)
 {
     struct compare *compare = &s->compare;
     struct compare_round *round = &compare->rounds[compare->round_count];
-    char name[32];
+    char name[64];
     snprintf(name, sizeof name, "round %zu of %zu", compare->round_count + 1,
              compare->rounds_wished);
     round->b_first = compare->round_count % 2 == 1;
