@@ -48,11 +48,11 @@ SERVICE_CONFIG = {
     "workers": 2,
     "http": {"connections_max": CONNECTIONS_MAX},
     "batching": {"max_queue_rows": 48, "max_batch_rows": 16},
-    "queues": {"digits": {"max_delay": "1ms", "target_p99": "100ms"}},
+    "queues": {"digits": {"target_p99": "100ms"}, "rsi": {"max_delay": "1ms"}},
     "scheduling": {"refuse_late": False},  # deadlines are missed rather than refused
     "drain": {"delay": 0},
 }
-CHANGED_CONFIG = {**SERVICE_CONFIG, "queues": {"digits": {"max_delay": "2ms", "target_p99": "100ms"}}}
+CHANGED_CONFIG = {**SERVICE_CONFIG, "queues": {"digits": {"target_p99": "100ms"}, "rsi": {"max_delay": "2ms"}}}
 
 
 class Failed(Exception):
