@@ -13,6 +13,7 @@
 int command_run(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_compare(int argc, char **argv);
+int command_tune(int argc, char **argv);
 
 /* Says on standard error what is wrong, and returns `status`. */
 int command_complain(const struct load_error *error, int status);

@@ -15,6 +15,7 @@ static const struct {
     {"run", command_run, "one load, and everything about it"},
     {"sweep", command_sweep, "step by step to the knee: latency by throughput"},
     {"compare", command_compare, "two targets, or two settings, in turns"},
+    {"tune", command_tune, "how a queue should batch, found while the server runs"},
 };
 
 static void print_usage(FILE *out)
