@@ -1,5 +1,6 @@
 /*
- * make_powers.c - prints the table that number_write.c multiplies by. Run by the build.
+ * make_powers.c - prints the table that number_write.c and number_read.c multiply by. Run by
+ * the build.
  *
  * For every power of ten that scales a float64, the first 128 bits of it and one
  * more: with 2^e the greatest power of two not above 10^n, floor(10^n * 2^(127-e)) + 1.

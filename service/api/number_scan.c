@@ -1,0 +1,67 @@
+/*
+ * number_scan.c - the tables, and which of them this processor can run.
+ */
+#include "number_scan.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "number_scan_variants.h"
+
+static const struct number_scan scalar_table = {
+    .isa = "scalar",
+    .f64 = number_scan_f64_scalar,
+    .f32 = number_scan_f32_scalar,
+};
+
+#ifdef NUMBER_SCAN_HAVE_X86
+static const struct number_scan avx2_table = {
+    .isa = "avx2",
+    .f64 = number_scan_f64_avx2,
+    .f32 = number_scan_f32_avx2,
+};
+
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("popcnt");
+}
+
+static const struct number_scan avx512_table = {
+    .isa = "avx512",
+    .f64 = number_scan_f64_avx512,
+    .f32 = number_scan_f32_avx512,
+};
+
+/* Ice Lake, Zen 4 and later. */
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+}
+#endif
+
+const struct number_scan *number_scan_for(const char *isa)
+{
+    if (strcmp(isa, scalar_table.isa) == 0)
+        return &scalar_table;
+#ifdef NUMBER_SCAN_HAVE_X86
+    if (strcmp(isa, avx2_table.isa) == 0 && has_avx2())
+        return &avx2_table;
+    if (strcmp(isa, avx512_table.isa) == 0 && has_avx512())
+        return &avx512_table;
+#endif
+    return NULL;
+}
+
+const struct number_scan *number_scan_best(void)
+{
+    static const char *const isas[] = {"avx512", "avx2"};
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)
+        if (number_scan_for(isas[i]) != NULL)
+            return number_scan_for(isas[i]);
+    return &scalar_table;
+}
