@@ -269,6 +269,10 @@ int api_loop_init(struct api_loop *loop, struct api *api, uv_loop_t *uv,
     struct json_limits limits = {.depth_max = api->config->json_depth_max,
                                  .number_bytes_max = api->config->json_number_bytes_max};
     json_reader_init(&loop->reader, &limits);
+    /* "auto", and what is there for kernels alone, stay with the best. */
+    const struct number_scan *wanted = number_scan_for(api->config->isa);
+    if (wanted != NULL)
+        loop->reader.numbers = wanted;
     return completion_init(&loop->completion, uv, on_jobs_done, loop);
 }
 

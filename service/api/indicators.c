@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "json_text.h"
 #include "number_write.h"
 
 enum {
@@ -9,148 +10,174 @@ enum {
     PAGE_BYTES = 4096
 };
 
-static bool read_number(yyjson_val *value, double *out)
+/* What is left to see when the numbers have been read: that there was nothing else. */
+static bool check_numbers(const char *array, struct json_elements elements, const char *path,
+                          struct api_error *error)
 {
-    if (!yyjson_is_num(value))
-        return false;
-    *out = yyjson_get_num(value); /* finite: yyjson reads no NaN, and refuses what overflows */
-    return true;
-}
-
-static bool read_prices(yyjson_val *array, const char *path, double *out, struct api_error *error)
-{
-    size_t n = yyjson_arr_size(array);
-    yyjson_val *value = yyjson_arr_get_first(array);
-    for (size_t i = 0; i < n; i++, value = unsafe_yyjson_get_next(value))
-        if (!read_number(value, &out[i]))
-            return api_fail(error, API_WRONG_TYPE, "%s[%zu] is %s; it must be a number", path, i,
-                            json_kind(value));
-    return true;
+    if (elements.are_numbers)
+        return true;
+    size_t i = 0;
+    const char *value = json_array_first(array);
+    for (; json_value_is_number(value); i++)
+        value = json_array_next(json_value_end(value));
+    return api_fail(error, API_WRONG_TYPE, "%s[%zu] is %s; it must be a number", path, i,
+                    json_value_kind(value));
 }
 
 /* How many numbers a series has, checked against the period. */
-static bool check_series(yyjson_val *array, const char *path, size_t period, size_t *points,
-                         struct api_error *error)
+static bool check_series(const char *array, const char *path, size_t period,
+                         struct json_elements *elements, struct api_error *error)
 {
-    if (!yyjson_is_arr(array))
+    if (!json_value_is_array(array))
         return api_fail(error, API_WRONG_TYPE, "%s is %s; it must be an array of numbers", path,
-                        json_kind(array));
-    size_t n = yyjson_arr_size(array);
+                        json_value_kind(array));
+    *elements = json_array_elements(array);
+    size_t n = elements->count;
     if (n == 0)
         return api_fail(error, API_EMPTY_INPUT, "%s is empty", path);
     if (period > n)
         return api_fail(error, API_INVALID_PARAMETER, "period is %zu, but %s has only %zu numbers",
                         period, path, n);
-    *points += n;
     return true;
 }
+
+static bool check_points(size_t points, const struct indicator_limits *limits,
+                         struct api_error *error)
+{
+    if (points <= limits->points_max)
+        return true;
+    return api_fail(error, API_TOO_MANY_POINTS, "%zu prices; at most %zu in one request", points,
+                    limits->points_max);
+}
+
+/* The most that a request can be, of its numbers and of the limits. */
+struct room {
+    size_t rows, points;
+};
 
 /*
  * One block: offsets, inputs, outputs. The outputs start so that (out - in) mod 4096 is
  * about half a page: when it is small, the processor takes loads for aliases of earlier
  * stores, which costs up to a factor of three.
  */
-static bool reserve(struct job *job, size_t rows, size_t points, struct api_error *error)
+static bool reserve(struct job *job, struct room room, struct api_error *error)
 {
-    size_t offsets_bytes = (rows + 1) * sizeof(size_t);
+    size_t offsets_bytes = (room.rows + 1) * sizeof(size_t);
     size_t in_at = (offsets_bytes + VECTOR_BYTES - 1) & ~(size_t)(VECTOR_BYTES - 1);
-    size_t in_bytes = points * sizeof(double); /* bounded by the limit of points */
+    size_t in_bytes = room.points * sizeof(double); /* bounded by the limit of points */
     size_t distance = (in_bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
     distance += PAGE_BYTES / 2;
     size_t bytes = in_at + distance + in_bytes;
     char *memory = job_reserve(job, bytes);
     if (memory == NULL)
-        return api_fail(error, API_OUT_OF_MEMORY, "out of memory for %zu numbers", points);
+        return api_fail(error, API_OUT_OF_MEMORY, "out of memory for %zu numbers", room.points);
     job->offsets = (size_t *)(void *)memory;
     job->in_f64 = (double *)(void *)(memory + in_at);
     job->out_f64 = (double *)(void *)(memory + in_at + distance);
-    job->base.rows = rows;
     job->base.bytes = bytes;
     return true;
 }
 
-static bool decode_one(yyjson_val *prices, const struct indicator_limits *limits, struct job *job,
+static bool decode_one(const char *prices, const struct indicator_limits *limits, struct job *job,
                        struct api_error *error)
 {
-    size_t points = 0;
-    if (!check_series(prices, "prices", job->period, &points, error))
+    struct json_elements elements;
+    if (!check_series(prices, "prices", job->period, &elements, error) ||
+        !check_points(elements.count, limits, error) ||
+        !check_numbers(prices, elements, "prices", error))
         return false;
-    if (points > limits->points_max)
-        return api_fail(error, API_TOO_MANY_POINTS, "%zu prices; at most %zu in one request",
-                        points, limits->points_max);
-    if (!reserve(job, 1, points, error))
-        return false;
+    job->base.rows = 1;
     job->offsets[0] = 0;
-    job->offsets[1] = points;
-    return read_prices(prices, "prices", job->in_f64, error);
+    job->offsets[1] = elements.count;
+    return true;
 }
 
-static bool decode_many(yyjson_val *series, const struct indicator_limits *limits, struct job *job,
+/* The first series that holds something else: there is one. */
+static bool fail_series(const char *series, struct api_error *error)
+{
+    char path[32];
+    const char *one = json_array_first(series);
+    for (size_t i = 0;; i++) {
+        struct json_elements elements = json_array_elements(one);
+        snprintf(path, sizeof path, "series[%zu]", i);
+        if (!check_numbers(one, elements, path, error))
+            return false;
+        one = json_array_next(elements.end);
+    }
+}
+
+/* All lengths are looked at before any number is. */
+static bool decode_series(const char *series, const struct indicator_limits *limits,
+                          struct job *job, struct api_error *error)
+{
+    char path[32];
+    bool are_numbers = true;
+    struct json_elements elements;
+    const char *one = json_array_first(series);
+    job->offsets[0] = 0;
+    for (size_t i = 0; i < job->base.rows; i++, one = json_array_next(elements.end)) {
+        snprintf(path, sizeof path, "series[%zu]", i);
+        if (!check_series(one, path, job->period, &elements, error))
+            return false;
+        are_numbers &= elements.are_numbers;
+        job->offsets[i + 1] = job->offsets[i] + elements.count;
+    }
+    return check_points(job->offsets[job->base.rows], limits, error) &&
+           (are_numbers || fail_series(series, error));
+}
+
+static bool decode_many(const char *series, const struct indicator_limits *limits, struct job *job,
                         struct api_error *error)
 {
-    if (!yyjson_is_arr(series))
+    if (!json_value_is_array(series))
         return api_fail(error, API_WRONG_TYPE, "series is %s; it must be an array of arrays",
-                        json_kind(series));
-    size_t rows = yyjson_arr_size(series), points = 0, i;
+                        json_value_kind(series));
+    size_t rows = json_array_elements(series).count;
     if (rows == 0)
         return api_fail(error, API_EMPTY_INPUT, "series is empty");
     if (rows > limits->series_max)
         return api_fail(error, API_TOO_MANY_ROWS, "%zu series; at most %zu in one request", rows,
                         limits->series_max);
-    char path[32];
-    yyjson_val *one = yyjson_arr_get_first(series);
-    for (i = 0; i < rows; i++, one = unsafe_yyjson_get_next(one)) {
-        snprintf(path, sizeof path, "series[%zu]", i);
-        if (!check_series(one, path, job->period, &points, error))
-            return false;
-    }
-    if (points > limits->points_max)
-        return api_fail(error, API_TOO_MANY_POINTS, "%zu prices; at most %zu in one request",
-                        points, limits->points_max);
-    if (!reserve(job, rows, points, error))
-        return false;
-    job->offsets[0] = 0;
-    one = yyjson_arr_get_first(series);
-    for (i = 0; i < rows; i++, one = unsafe_yyjson_get_next(one)) {
-        snprintf(path, sizeof path, "series[%zu]", i);
-        if (!read_prices(one, path, job->in_f64 + job->offsets[i], error))
-            return false;
-        job->offsets[i + 1] = job->offsets[i] + yyjson_arr_size(one);
-    }
+    job->base.rows = rows;
     job->is_series = true;
-    return true;
+    return decode_series(series, limits, job, error);
 }
 
-static bool decode(yyjson_val *root, const struct indicator_limits *limits, struct job *job,
-                   struct api_error *error)
+static bool decode(const struct json_text *text, const struct indicator_limits *limits,
+                   struct job *job, struct api_error *error)
 {
-    struct json_field fields[] = {{.name = "prices"}, {.name = "series"}, {.name = "period"}};
-    if (!json_fields(root, fields, 3, error))
+    struct json_text_field fields[] = {{.name = "prices"}, {.name = "series"}, {.name = "period"}};
+    if (!json_text_fields(text, fields, 3, error))
         return false;
-    yyjson_val *prices = fields[0].value, *series = fields[1].value, *period = fields[2].value;
+    const char *prices = fields[0].value, *series = fields[1].value, *period = fields[2].value;
     if ((prices == NULL) == (series == NULL))
         return api_fail(error, prices == NULL ? API_MISSING_FIELD : API_INVALID_PARAMETER,
                         "exactly one of \"prices\" and \"series\" must be there");
     if (period == NULL)
         return api_fail(error, API_MISSING_FIELD, "\"period\" is missing");
-    if (!json_positive_size(period, "period", &job->period, error))
+    if (!json_value_positive_size(period, "period", &job->period, error))
         return false;
     return prices != NULL ? decode_one(prices, limits, job, error)
                           : decode_many(series, limits, job, error);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 bool indicator_decode(struct json_reader *reader, const struct indicator_limits *limits,
                       struct buffer *body, struct job *job, struct api_error *error)
 {
-    yyjson_val *root;
-    if (!json_read_object(reader, body, &root, error))
+    size_t numbers_max = json_text_numbers_max(body);
+    struct room room = {.rows = smaller(numbers_max, limits->series_max),
+                        .points = smaller(numbers_max, limits->points_max)};
+    if (!reserve(job, room, error))
         return false;
-    if (decode(root, limits, job, error))
-        return true;
-    if (json_is_deeper(root, reader->limits.depth_max))
-        return api_fail(error, API_TOO_DEEP, "the body nests deeper than %zu",
-                        reader->limits.depth_max);
-    return false;
+    struct json_numbers numbers = {.f64 = job->in_f64, .max = room.points};
+    struct json_text text;
+    return json_text_read(reader, body, &numbers, &text, error) &&
+           decode(&text, limits, job, error);
 }
 
 /* In pieces, so that a long series does not reserve its longest possible text at once. */

@@ -1,6 +1,5 @@
 #include "json_reader.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,7 @@ enum {
 
 void json_reader_init(struct json_reader *reader, const struct json_limits *limits)
 {
-    *reader = (struct json_reader){.limits = *limits};
+    *reader = (struct json_reader){.limits = *limits, .numbers = number_scan_best()};
 }
 
 void json_reader_deinit(struct json_reader *reader)
@@ -80,14 +79,22 @@ static bool fail_syntax(const yyjson_read_err *err, struct api_error *error)
     return api_fail(error, id, "the body is not valid JSON: %s at byte %zu", err->msg, err->pos);
 }
 
-bool json_read_object(struct json_reader *reader, struct buffer *body, yyjson_val **out,
-                      struct api_error *error)
+bool json_check_size(const struct json_reader *reader, const struct buffer *body,
+                     struct api_error *error)
 {
     if (body->bytes == 0)
         return api_fail(error, API_INVALID_JSON, "the body is empty; it must be a JSON object");
     if (has_long_number(body->data, body->bytes, reader->limits.number_bytes_max))
         return api_fail(error, API_NUMBER_TOO_LONG, "a number has more than %zu characters",
                         reader->limits.number_bytes_max);
+    return true;
+}
+
+bool json_read_object(struct json_reader *reader, struct buffer *body, yyjson_val **out,
+                      struct api_error *error)
+{
+    if (!json_check_size(reader, body, error))
+        return false;
     /* Reading in place spares a copy; it needs zeros behind the text. */
     char *padding = buffer_reserve(body, YYJSON_PADDING_SIZE);
     size_t arena_bytes = yyjson_read_max_memory_usage(body->bytes, YYJSON_READ_INSITU);
@@ -128,37 +135,6 @@ bool json_fields(yyjson_val *object, struct json_field *fields, size_t count,
                             fields[i].name);
         fields[i].value = yyjson_obj_iter_get_val(key);
     }
-    return true;
-}
-
-bool json_is_deeper(yyjson_val *value, size_t depth_max)
-{
-    if (!yyjson_is_ctn(value))
-        return false;
-    if (depth_max == 0)
-        return true;
-    size_t i, count;
-    yyjson_val *key, *item;
-    if (yyjson_is_arr(value)) {
-        yyjson_arr_foreach(value, i, count,
-                           item) if (json_is_deeper(item, depth_max - 1)) return true;
-    } else {
-        yyjson_obj_foreach(value, i, count, key,
-                           item) if (json_is_deeper(item, depth_max - 1)) return true;
-    }
-    return false;
-}
-
-bool json_positive_size(yyjson_val *value, const char *path, size_t *out, struct api_error *error)
-{
-    if (!yyjson_is_num(value))
-        return api_fail(error, API_WRONG_TYPE, "%s is %s; it must be a whole number", path,
-                        json_kind(value));
-    double number = yyjson_get_num(value);
-    if (!(number >= 1) || number != floor(number) || number > 9007199254740992.0)
-        return api_fail(error, API_INVALID_PARAMETER, "%s is %.17g; it must be a whole number >= 1",
-                        path, number);
-    *out = (size_t)number;
     return true;
 }
 

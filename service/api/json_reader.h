@@ -1,5 +1,6 @@
 /*
- * json_reader.h - request bodies: yyjson, with the checks that it leaves to us.
+ * json_reader.h - small request bodies: yyjson, with the checks that it leaves to us. Bodies
+ * that are full of numbers are json_text.h's.
  *
  *   Threads    one reader per loop; its values are good until the next read.
  *   Memory     the document lives in an arena that is kept between requests, up
@@ -16,6 +17,7 @@
 
 #include "api_error.h"
 #include "buffer.h"
+#include "number_scan.h"
 
 struct json_limits {
     size_t depth_max;
@@ -24,12 +26,18 @@ struct json_limits {
 
 struct json_reader {
     struct json_limits limits;
+    const struct number_scan *numbers; /* for json_text.h; the best of this processor at first */
     void *_arena;
     size_t _arena_bytes;
 };
 
 void json_reader_init(struct json_reader *reader, const struct json_limits *limits);
 void json_reader_deinit(struct json_reader *reader);
+
+/* What is checked before a body is parsed: it is not empty, and no number is longer than the limit.
+ */
+bool json_check_size(const struct json_reader *reader, const struct buffer *body,
+                     struct api_error *error);
 
 /* Parses the body in place (it is changed) and wants an object at the top. */
 bool json_read_object(struct json_reader *reader, struct buffer *body, yyjson_val **out,
@@ -47,13 +55,6 @@ struct json_field {
 /* One pass over the object: unknown and repeated keys are errors. */
 bool json_fields(yyjson_val *object, struct json_field *fields, size_t count,
                  struct api_error *error);
-
-/* A whole number from 1 on. */
-bool json_positive_size(yyjson_val *value, const char *path, size_t *out, struct api_error *error);
-
-/* Whether arrays and objects nest deeper than `depth_max`. Nothing depends on it for
- * safety (yyjson does not recurse, the decoders take fixed shapes); it makes a better error. */
-bool json_is_deeper(yyjson_val *value, size_t depth_max);
 
 /* "an array", "a string", ...: for error texts. */
 const char *json_kind(yyjson_val *value);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_text.h"
 #include "number_write.h"
 
 enum {
@@ -32,176 +33,230 @@ static struct path path_of(const struct place *at)
     return path;
 }
 
-static bool fail_number(yyjson_val *value, const struct place *at, struct api_error *error)
+static bool fail_number(const char *value, const struct place *at, struct api_error *error)
 {
-    if (yyjson_is_num(value))
+    if (json_value_is_number(value))
         return api_fail(error, API_NUMBER_OUT_OF_RANGE, "%s: %.9g does not fit float32",
-                        path_of(at).text, yyjson_get_num(value));
+                        path_of(at).text, json_value_number(value));
     return api_fail(error, API_WRONG_TYPE, "%s is %s; it must be a number", path_of(at).text,
-                    json_kind(value));
+                    json_value_kind(value));
 }
 
-/* False for what is not a number, or too large for a float. */
-static bool to_float(yyjson_val *value, float *out)
+static bool check_size(size_t count, size_t size, const struct place *at, struct api_error *error)
 {
-    if (yyjson_is_real(value))
-        *out = (float)unsafe_yyjson_get_real(value);
-    else if (yyjson_is_uint(value))
-        *out = (float)unsafe_yyjson_get_uint(value);
-    else if (yyjson_is_sint(value))
-        *out = (float)unsafe_yyjson_get_sint(value);
-    else
-        return false;
-    return !isinf(*out);
+    if (count == size)
+        return true;
+    return api_fail(error, API_INVALID_SHAPE, "%s has %zu elements; it must have %zu",
+                    path_of(at).text, count, size);
 }
 
-static bool check_array(yyjson_val *value, size_t size, const struct place *at,
+static bool check_array(const char *value, size_t size, const struct place *at,
                         struct api_error *error)
 {
-    if (!yyjson_is_arr(value))
-        return api_fail(error, API_INVALID_SHAPE, "%s is %s; it must be an array of %zu",
-                        path_of(at).text, json_kind(value), size);
-    if (yyjson_arr_size(value) != size)
-        return api_fail(error, API_INVALID_SHAPE, "%s has %zu elements; it must have %zu",
-                        path_of(at).text, yyjson_arr_size(value), size);
-    return true;
+    if (json_value_is_array(value))
+        return true;
+    return api_fail(error, API_INVALID_SHAPE, "%s is %s; it must be an array of %zu",
+                    path_of(at).text, json_value_kind(value), size);
 }
 
-/* One array of exactly `size` numbers. */
-static bool read_numbers(yyjson_val *array, size_t size, struct place *at, float *out,
+static bool any_infinite(const float *in, size_t size)
+{
+    uint32_t largest = 0;
+    for (size_t i = 0; i < size; i++) {
+        uint32_t bits;
+        memcpy(&bits, &in[i], sizeof bits);
+        bits &= INT32_MAX;
+        largest = bits > largest ? bits : largest;
+    }
+    return largest >= 0x7f800000;
+}
+
+/* Finds the element that is wrong: there is one. */
+static bool fail_element(const char *array, const float *in, struct place *at,
                          struct api_error *error)
+{
+    const char *value = json_array_first(array);
+    size_t i = 0;
+    for (; json_value_is_number(value) && !isinf(in[i]); i++)
+        value = json_array_next(json_value_end(value));
+    at->index[at->depth++] = i;
+    return fail_number(value, at, error);
+}
+
+/*
+ * The numbers have been read already, in the order of the text: what is left is to see that they
+ * stood where they should. As long as that is so, those of a value are the next ones of `in`.
+ * *end is behind the value then.
+ */
+static bool check_numbers(const char *array, size_t size, struct place *at, const float *in,
+                          const char **end, struct api_error *error)
 {
     if (!check_array(array, size, at, error))
         return false;
-    yyjson_val *value = yyjson_arr_get_first(array);
-    for (size_t i = 0; i < size; i++, value = unsafe_yyjson_get_next(value)) {
-        if (to_float(value, &out[i]))
-            continue;
-        at->index[at->depth++] = i;
-        return fail_number(value, at, error);
-    }
+    struct json_elements elements = json_array_elements(array);
+    if (!check_size(elements.count, size, at, error))
+        return false;
+    if (!elements.are_numbers || any_infinite(in, size))
+        return fail_element(array, in, at, error);
+    *end = elements.end;
     return true;
 }
 
 /* An array nested as shape[0] x shape[1] x ... */
-static bool read_nested(yyjson_val *value, const size_t *shape, size_t rank, struct place *at,
-                        float *out, struct api_error *error)
+static bool check_nested(const char *value, const size_t *shape, size_t rank, struct place *at,
+                         const float *in, const char **end, struct api_error *error)
 {
     if (rank == 1)
-        return read_numbers(value, shape[0], at, out, error);
+        return check_numbers(value, shape[0], at, in, end, error);
     if (!check_array(value, shape[0], at, error))
+        return false;
+    struct json_elements elements = json_array_elements(value);
+    if (!check_size(elements.count, shape[0], at, error))
         return false;
     size_t step = 1;
     for (size_t i = 1; i < rank; i++)
         step *= shape[i];
-    yyjson_val *item = yyjson_arr_get_first(value);
+    const char *item = json_array_first(value);
     at->depth++;
-    for (size_t i = 0; i < shape[0]; i++, item = unsafe_yyjson_get_next(item)) {
+    for (size_t i = 0; i < shape[0]; i++, item = json_array_next(*end)) {
         at->index[at->depth - 1] = i;
-        if (!read_nested(item, shape + 1, rank - 1, at, out + i * step, error))
+        if (!check_nested(item, shape + 1, rank - 1, at, in + i * step, end, error))
             return false;
     }
     at->depth--;
+    *end = elements.end;
     return true;
 }
 
-static bool read_row(const struct model *model, yyjson_val *row, struct place *at, float *out,
-                     struct api_error *error)
+static bool is_flat(const char *row)
+{
+    const char *first = json_value_is_array(row) ? json_array_first(row) : NULL;
+    return first == NULL || !json_value_is_array(first);
+}
+
+static bool check_number(const char *row, const struct place *at, const float *in, const char **end,
+                         struct api_error *error)
+{
+    *end = json_value_end(row);
+    return !isinf(*in) || fail_number(row, at, error);
+}
+
+static bool check_plain_row(const struct model *model, const char *row, struct place *at,
+                            const float *in, const char **end, struct api_error *error)
 {
     size_t size = model_input_size(model), rank = model_input_rank(model);
-    if (yyjson_is_obj(row)) {
-        struct json_field field = {.name = model_input_name(model)};
-        if (!json_fields(row, &field, 1, error))
-            return false;
-        if (field.value == NULL)
-            return api_fail(error, API_MISSING_FIELD, "%s lacks \"%.64s\"", path_of(at).text,
-                            field.name);
-        row = field.value;
-    }
-    if (size == 1 && yyjson_is_num(row))
-        return to_float(row, out) || fail_number(row, at, error);
+    if (size == 1 && json_value_is_number(row))
+        return check_number(row, at, in, end, error);
     /* A row may also be flat, whatever the rank. */
-    bool flat = rank <= 1 || (yyjson_is_arr(row) && !yyjson_is_arr(yyjson_arr_get_first(row)));
-    if (flat)
-        return read_nested(row, &size, 1, at, out, error);
-    return read_nested(row, model_input_shape(model), rank, at, out, error);
+    if (rank <= 1 || (json_value_is_array(row) && is_flat(row)))
+        return check_numbers(row, size, at, in, end, error);
+    return check_nested(row, model_input_shape(model), rank, at, in, end, error);
 }
 
-static bool reserve(const struct model *model, size_t rows, struct job *job,
-                    struct api_error *error)
+static bool check_row(const struct model *model, const char *row, struct place *at, const float *in,
+                      const char **end, struct api_error *error)
 {
-    size_t in_size, out_size, total, bytes;
-    if (__builtin_mul_overflow(rows, model_input_size(model), &in_size) ||
-        __builtin_mul_overflow(rows, model_output_size(model), &out_size) ||
-        __builtin_add_overflow(in_size, out_size, &total) ||
-        __builtin_mul_overflow(total, sizeof(float), &bytes))
-        return api_fail(error, API_TOO_MANY_ROWS, "%zu instances are too many", rows);
-    float *memory = job_reserve(job, bytes);
-    if (memory == NULL)
-        return api_fail(error, API_OUT_OF_MEMORY, "out of memory for %zu instances", rows);
-    job->in_f32 = memory;
-    job->out_f32 = memory + in_size;
-    job->base.rows = rows;
-    job->base.bytes = bytes;
+    if (!json_value_is_object(row))
+        return check_plain_row(model, row, at, in, end, error);
+    struct json_text_field field = {.name = model_input_name(model)};
+    if (!json_value_field(row, &field, error))
+        return false;
+    if (field.value == NULL)
+        return api_fail(error, API_MISSING_FIELD, "%s lacks \"%.64s\"", path_of(at).text,
+                        field.name);
+    if (!check_plain_row(model, field.value, at, in, end, error))
+        return false;
+    *end = json_value_end(row);
     return true;
 }
 
-static bool check_fields(yyjson_val *root, yyjson_val **instances, struct api_error *error)
+/* Too many rows are told before what is wrong with one of them. */
+static bool check_rows(const struct model *model, size_t instances_max, const char *instances,
+                       const float *in, size_t *rows, struct api_error *error)
 {
-    struct json_field fields[] = {{.name = "instances"}, {.name = "signature_name"}};
-    if (!json_fields(root, fields, 2, error))
+    bool ok = true;
+    size_t i = 0;
+    const char *end = NULL;
+    for (const char *row = json_array_first(instances); row != NULL && ok && i < instances_max;
+         row = ok ? json_array_next(end) : NULL, i++) {
+        struct place at = {.index = {i}, .depth = 1};
+        ok = check_row(model, row, &at, in + i * model_input_size(model), &end, error);
+    }
+    bool is_whole = ok && (i == 0 || json_array_next(end) == NULL);
+    size_t count = is_whole ? i : json_array_elements(instances).count;
+    if (count == 0)
+        return api_fail(error, API_EMPTY_INPUT, "instances is empty");
+    if (count > instances_max)
+        return api_fail(error, API_TOO_MANY_ROWS, "%zu instances; at most %zu in one request",
+                        count, instances_max);
+    *rows = count;
+    return ok;
+}
+
+static bool check_fields(const struct json_text *text, const char **instances,
+                         struct api_error *error)
+{
+    struct json_text_field fields[] = {{.name = "instances"}, {.name = "signature_name"}};
+    if (!json_text_fields(text, fields, 2, error))
         return false;
-    yyjson_val *signature = fields[1].value;
-    if (signature != NULL && !yyjson_is_str(signature))
+    const char *signature = fields[1].value;
+    if (signature != NULL && !json_value_is_string(signature))
         return api_fail(error, API_WRONG_TYPE, "signature_name is %s; it must be a string",
-                        json_kind(signature));
-    if (signature != NULL && !yyjson_equals_str(signature, "serving_default"))
+                        json_value_kind(signature));
+    if (signature != NULL && !json_value_equals(signature, "serving_default"))
         return api_fail(error, API_INVALID_PARAMETER,
                         "the only signature_name is \"serving_default\"");
     if (fields[0].value == NULL)
         return api_fail(error, API_MISSING_FIELD, "\"instances\" is missing");
-    if (!yyjson_is_arr(fields[0].value))
+    if (!json_value_is_array(fields[0].value))
         return api_fail(error, API_WRONG_TYPE, "instances is %s; it must be an array of rows",
-                        json_kind(fields[0].value));
+                        json_value_kind(fields[0].value));
     *instances = fields[0].value;
     return true;
 }
 
-static bool decode(const struct model *model, size_t instances_max, yyjson_val *root,
-                   struct job *job, struct api_error *error)
+/* What a request may need, of its numbers and of the limits. */
+struct room {
+    size_t numbers, rows;
+    size_t bytes;
+};
+
+static bool find_room(const struct model *model, size_t instances_max, const struct buffer *body,
+                      struct room *room)
 {
-    yyjson_val *instances = NULL;
-    if (!check_fields(root, &instances, error))
-        return false;
-    size_t rows = yyjson_arr_size(instances);
-    if (rows == 0)
-        return api_fail(error, API_EMPTY_INPUT, "instances is empty");
-    if (rows > instances_max)
-        return api_fail(error, API_TOO_MANY_ROWS, "%zu instances; at most %zu in one request", rows,
-                        instances_max);
-    if (!reserve(model, rows, job, error))
-        return false;
-    yyjson_val *row = yyjson_arr_get_first(instances);
-    for (size_t i = 0; i < rows; i++, row = unsafe_yyjson_get_next(row)) {
-        struct place at = {.index = {i}, .depth = 1};
-        if (!read_row(model, row, &at, job->in_f32 + i * model_input_size(model), error))
-            return false;
+    size_t in_size = model_input_size(model), out_size = model_output_size(model), outputs, total;
+    room->numbers = json_text_numbers_max(body);
+    room->rows = room->numbers / in_size;
+    if (room->rows > instances_max) {
+        room->rows = instances_max;
+        room->numbers = instances_max * in_size; /* less than there are */
     }
-    return true;
+    return !__builtin_mul_overflow(room->rows, out_size, &outputs) &&
+           !__builtin_add_overflow(room->numbers, outputs, &total) &&
+           !__builtin_mul_overflow(total, sizeof(float), &room->bytes);
 }
 
 bool predict_decode(struct json_reader *reader, const struct model *model, size_t instances_max,
                     struct buffer *body, struct job *job, struct api_error *error)
 {
-    yyjson_val *root;
-    if (!json_read_object(reader, body, &root, error))
+    struct room room;
+    float *in = find_room(model, instances_max, body, &room) ? job_reserve(job, room.bytes) : NULL;
+    if (in == NULL)
+        return api_fail(error, API_OUT_OF_MEMORY, "out of memory for the instances");
+    struct json_numbers numbers = {.f32 = in, .max = room.numbers};
+    struct json_text text;
+    const char *instances;
+    size_t rows = 0;
+    if (!json_text_read(reader, body, &numbers, &text, error) ||
+        !check_fields(&text, &instances, error) ||
+        !check_rows(model, instances_max, instances, in, &rows, error))
         return false;
-    if (decode(model, instances_max, root, job, error))
-        return true;
-    if (json_is_deeper(root, reader->limits.depth_max))
-        return api_fail(error, API_TOO_DEEP, "the body nests deeper than %zu",
-                        reader->limits.depth_max);
-    return false;
+    size_t in_size = rows * model_input_size(model), out_size = rows * model_output_size(model);
+    job->in_f32 = in;
+    job->out_f32 = in + in_size;
+    job->base.rows = rows;
+    job->base.bytes = (in_size + out_size) * sizeof(float);
+    return true;
 }
 
 static void encode_row(const float *row, size_t size, struct buffer *answer)

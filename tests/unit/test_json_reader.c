@@ -263,67 +263,6 @@ static void a_long_unknown_name_is_cut(void **state)
     finish(&f);
 }
 
-static void depth_is_counted_in_containers(void **state)
-{
-    static const struct {
-        const char *body;
-        size_t depth;
-    } rows[] = {
-        {"{}", 1},
-        {"{\"a\":1}", 1},
-        {"{\"a\":[]}", 2},
-        {"{\"a\":[1,[2],{\"b\":{}}]}", 4},
-        {"{\"a\":{\"b\":[[[[1]]]]},\"c\":1}", 6},
-    };
-    (void)state;
-    struct fixture f;
-    setup(&f);
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        assert_true(read_text(&f, rows[i].body));
-        assert_false(json_is_deeper(f.root, rows[i].depth));
-        assert_true(json_is_deeper(f.root, rows[i].depth - 1));
-    }
-    finish(&f);
-}
-
-static void sizes_are_whole_numbers_from_one(void **state)
-{
-    static const struct {
-        const char *body;
-        enum api_error_id id;
-        size_t value;
-    } rows[] = {
-        {"{\"a\":1}", API_OK, 1},
-        {"{\"a\":20}", API_OK, 20},
-        {"{\"a\":2e1}", API_OK, 20},
-        {"{\"a\":20.0}", API_OK, 20},
-        {"{\"a\":9007199254740992}", API_OK, 9007199254740992},
-        {"{\"a\":0}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":-0.0}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":-1}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":1.5}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":9007199254740994}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":18446744073709551615}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":1e300}", API_INVALID_PARAMETER, 0},
-        {"{\"a\":\"1\"}", API_WRONG_TYPE, 0},
-        {"{\"a\":null}", API_WRONG_TYPE, 0},
-        {"{\"a\":[1]}", API_WRONG_TYPE, 0},
-    };
-    (void)state;
-    struct fixture f;
-    setup(&f);
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        size_t value = 0;
-        assert_true(read_text(&f, rows[i].body));
-        bool ok = json_positive_size(yyjson_obj_get(f.root, "a"), "period", &value, &f.error);
-        assert_int_equal(ok, rows[i].id == API_OK);
-        assert_int_equal(value, rows[i].value);
-        if (!ok)
-            expect_error(&f.error, rows[i].id, "period is ");
-    }
-    finish(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,8 +275,6 @@ int main(void)
         cmocka_unit_test(memory_for_a_large_body_is_given_back),
         cmocka_unit_test(fields_are_known_and_stand_once),
         cmocka_unit_test(a_long_unknown_name_is_cut),
-        cmocka_unit_test(depth_is_counted_in_containers),
-        cmocka_unit_test(sizes_are_whole_numbers_from_one),
     };
     return cmocka_run_group_tests_name("json_reader", tests, NULL, NULL);
 }
