@@ -146,8 +146,9 @@ static bool decode_many(const char *series, const struct indicator_limits *limit
 static bool decode(const struct json_text *text, const struct indicator_limits *limits,
                    struct job *job, struct api_error *error)
 {
-    struct json_text_field fields[] = {{.name = "prices"}, {.name = "series"}, {.name = "period"}};
-    if (!json_text_fields(text, fields, 3, error))
+    struct json_text_field fields[] = {
+        {.name = "prices"}, {.name = "series"}, {.name = "period"}, {.name = "decimals"}};
+    if (!json_text_fields(text, fields, 4, error))
         return false;
     const char *prices = fields[0].value, *series = fields[1].value, *period = fields[2].value;
     if ((prices == NULL) == (series == NULL))
@@ -156,6 +157,9 @@ static bool decode(const struct json_text *text, const struct indicator_limits *
     if (period == NULL)
         return api_fail(error, API_MISSING_FIELD, "\"period\" is missing");
     if (!json_value_positive_size(period, "period", &job->period, error))
+        return false;
+    job->has_decimals = fields[3].value != NULL;
+    if (job->has_decimals && !json_value_decimals(fields[3].value, &job->decimals, error))
         return false;
     return prices != NULL ? decode_one(prices, limits, job, error)
                           : decode_many(series, limits, job, error);
@@ -180,8 +184,16 @@ bool indicator_decode(struct json_reader *reader, const struct indicator_limits 
            decode(&text, limits, job, error);
 }
 
+static size_t write_number(char *out, double value, const struct job *job)
+{
+    if (job->has_decimals)
+        return number_write_decimals(out, value, job->decimals);
+    return number_write_f64(out, value);
+}
+
 /* In pieces, so that a long series does not reserve its longest possible text at once. */
-static void encode_values(const double *values, size_t n, struct buffer *answer)
+static void encode_values(const struct job *job, const double *values, size_t n,
+                          struct buffer *answer)
 {
     enum {
         PIECE = 256
@@ -196,7 +208,7 @@ static void encode_values(const double *values, size_t n, struct buffer *answer)
         for (size_t i = first; i < last; i++) {
             if (i > 0)
                 *at++ = ',';
-            at += number_write_f64(at, values[i]);
+            at += write_number(at, values[i], job);
         }
         buffer_commit(answer, (size_t)(at - room));
     }
@@ -224,12 +236,12 @@ void indicator_encode(enum compute_kind kind, const struct job *job, struct buff
                          "{\"indicator\":\"%s\",\"period\":%zu,\"values\":", indicator_name(kind),
                          job->period);
     if (!job->is_series) {
-        encode_values(job->out_f64, job->offsets[1], answer);
+        encode_values(job, job->out_f64, job->offsets[1], answer);
     } else {
         for (size_t i = 0; i < job->base.rows; i++) {
             buffer_append(answer, i == 0 ? "[" : ",", 1);
-            encode_values(job->out_f64 + job->offsets[i], job->offsets[i + 1] - job->offsets[i],
-                          answer);
+            encode_values(job, job->out_f64 + job->offsets[i],
+                          job->offsets[i + 1] - job->offsets[i], answer);
         }
         buffer_append(answer, "]", 1);
     }

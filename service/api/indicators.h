@@ -1,10 +1,11 @@
 /*
  * indicators.h - POST /v1/indicators/{sma,ema,rsi}: body to job, job to answer.
  *
- *   Request    {"prices": [...], "period": 20} or {"series": [[...], ...], "period": 20}.
+ *   Request    {"prices": [...], "period": 20} or {"series": [[...], ...], "period": 20},
+ *              and "decimals" as in predict.h.
  *   Answer     {"indicator":"sma","period":20,"values":[null,...,101.3]}, or an array
  *              of such arrays. The warm-up is null. Numbers are the shortest text that
- *              reads back the same double.
+ *              reads back the same double, or have so many decimals.
  *   Threads    the loop's thread.
  */
 #ifndef INDICATORS_H

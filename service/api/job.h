@@ -40,6 +40,9 @@ struct job {
     size_t period;
     bool is_series; /* the answer is an array of arrays */
 
+    bool has_decimals; /* how the answer's numbers are written: so many decimals, or shortest */
+    unsigned decimals;
+
     struct job *_next_free;
     void *_memory;
     size_t _memory_bytes;

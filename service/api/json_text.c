@@ -9,6 +9,7 @@
 
 #include "number_read.h"
 #include "number_scan.h"
+#include "number_write.h"
 
 enum {
     DEPTH_MAX = 256, /* the most that can be configured */
@@ -696,6 +697,20 @@ bool json_value_field(const char *value, struct json_text_field *field, struct a
             return false;
         key = json_array_next(json_value_end(member));
     }
+    return true;
+}
+
+bool json_value_decimals(const char *value, unsigned *out, struct api_error *error)
+{
+    if (!json_value_is_number(value))
+        return api_fail(error, API_WRONG_TYPE, "decimals is %s; it must be a whole number",
+                        json_value_kind(value));
+    double number = json_value_number(value);
+    if (!(number >= 0 && number <= NUMBER_DECIMALS_MAX) || number != floor(number))
+        return api_fail(error, API_INVALID_PARAMETER,
+                        "decimals is %.17g; it must be a whole number from 0 to %d", number,
+                        NUMBER_DECIMALS_MAX);
+    *out = (unsigned)number;
     return true;
 }
 

@@ -91,6 +91,9 @@ struct json_elements {
 /* What an array holds, in one pass. */
 struct json_elements json_array_elements(const char *array);
 
+/* How many decimals the answer's numbers are to have: a whole number up to NUMBER_DECIMALS_MAX. */
+bool json_value_decimals(const char *value, unsigned *out, struct api_error *error);
+
 /* A whole number from 1 on. */
 bool json_value_positive_size(const char *value, const char *path, size_t *out,
                               struct api_error *error);

@@ -401,3 +401,70 @@ size_t number_write_f32(char *out, float value)
         return sign + write_small_whole(out, (uint32_t)(v.significand >> -v.exponent));
     return sign + format(out, split_f32(shortest(v)), false);
 }
+
+/* --- so many decimals */
+
+/* below 10^16 */
+static inline size_t write_whole(char *out, uint64_t number)
+{
+    if (number == 0)
+        return write_zero(out);
+    if (number < 100000000)
+        return write_small_whole(out, (uint32_t)number);
+    size_t upper = write_small_whole(out, (uint32_t)(number / 100000000));
+    store_digits(out + upper, split_digits((uint32_t)(number % 100000000)));
+    return upper + 8;
+}
+
+/* The point and up to nine decimals, or nothing. */
+static inline size_t write_fraction(char *out, uint32_t billionths)
+{
+    if (billionths == 0)
+        return 0;
+    uint64_t last = split_digits(billionths % 100000000);
+    out[0] = '.';
+    out[1] = (char)('0' + billionths / 100000000);
+    store_digits(out + 2, last);
+    return 2 + (last == 0 ? 0 : (size_t)significant(last));
+}
+
+/* fraction / 2^shift, which is below 1, times `scale`; half rounds to even, and the fraction may
+ * become 1. */
+static inline uint32_t scale_fraction(uint64_t fraction, unsigned shift, uint64_t scale,
+                                      bool is_odd)
+{
+    uint128 product = (uint128)fraction * scale;
+    uint128 half = (uint128)1 << (shift - 1);
+    uint32_t scaled = (uint32_t)(product >> shift);
+    uint128 rest = product & (2 * half - 1);
+    bool is_even = scale == 1 ? !is_odd : scaled % 2 == 0;
+    return scaled + (rest > half || (rest == half && !is_even));
+}
+
+size_t number_write_decimals(char *out, double value, unsigned decimals)
+{
+    assert(decimals <= NUMBER_DECIMALS_MAX);
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    int biased = (int)(bits >> 52 & 0x7ff);
+    if (biased >= 1023 + 53)
+        return number_write_f64(out, value);
+    uint64_t significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    unsigned shift = (unsigned)(1075 - biased);
+    if (shift > 100) /* below 2^-47, and below half of the last decimal */
+        return write_zero(out);
+    uint64_t whole = shift < 64 ? significand >> shift : 0, fraction = significand;
+    if (shift < 64)
+        fraction &= (UINT64_C(1) << shift) - 1;
+    uint32_t scaled = 0;
+    if (shift > 0)
+        scaled = scale_fraction(fraction, shift, powers_of_10[decimals], whole & 1);
+    whole += scaled == powers_of_10[decimals];
+    scaled = scaled == powers_of_10[decimals] ? 0 : scaled;
+    size_t sign = bits >> 63 && (whole | scaled) != 0;
+    *out = '-';
+    out += sign;
+    size_t written = write_whole(out, whole);
+    uint32_t billionths = (uint32_t)(scaled * powers_of_10[NUMBER_DECIMALS_MAX - decimals]);
+    return sign + written + write_fraction(out + written, billionths);
+}

@@ -1,5 +1,6 @@
 /*
- * number_write.h - numbers as JSON text, the shortest that reads back the same.
+ * number_write.h - numbers as JSON text, the shortest that reads back the same or with so many
+ * decimals.
  *
  *   Threads    any; pure functions.
  *   Format     plain decimals from 1e-7 up to (not including) 1e16, else with an
@@ -15,7 +16,8 @@
 /* No number needs more room than this. */
 enum {
     NUMBER_F64_BYTES_MAX = 32,
-    NUMBER_F32_BYTES_MAX = 24
+    NUMBER_F32_BYTES_MAX = 24,
+    NUMBER_DECIMALS_MAX = 9
 };
 
 /* Writes the text, not terminated, and returns how many bytes it has; `out` has room
@@ -23,5 +25,10 @@ enum {
  * is the shortest decimal that rounds to `value`, and among those the closest to it. */
 size_t number_write_f64(char *out, double value);
 size_t number_write_f32(char *out, float value);
+
+/* With at most so many decimals: the closest such number, the even one of two that are as close.
+ * No zeros at its end, and none with a sign: 1.5, 12, 0. From 2^53 on, where nothing has
+ * decimals, the text is the shortest. As much room as for any float64. */
+size_t number_write_decimals(char *out, double value, unsigned decimals);
 
 #endif

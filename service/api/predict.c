@@ -193,11 +193,15 @@ static bool check_rows(const struct model *model, size_t instances_max, const ch
     return ok;
 }
 
-static bool check_fields(const struct json_text *text, const char **instances,
+static bool check_fields(const struct json_text *text, const char **instances, struct job *job,
                          struct api_error *error)
 {
-    struct json_text_field fields[] = {{.name = "instances"}, {.name = "signature_name"}};
-    if (!json_text_fields(text, fields, 2, error))
+    struct json_text_field fields[] = {
+        {.name = "instances"}, {.name = "signature_name"}, {.name = "decimals"}};
+    if (!json_text_fields(text, fields, 3, error))
+        return false;
+    job->has_decimals = fields[2].value != NULL;
+    if (job->has_decimals && !json_value_decimals(fields[2].value, &job->decimals, error))
         return false;
     const char *signature = fields[1].value;
     if (signature != NULL && !json_value_is_string(signature))
@@ -248,7 +252,7 @@ bool predict_decode(struct json_reader *reader, const struct model *model, size_
     const char *instances;
     size_t rows = 0;
     if (!json_text_read(reader, body, &numbers, &text, error) ||
-        !check_fields(&text, &instances, error) ||
+        !check_fields(&text, &instances, job, error) ||
         !check_rows(model, instances_max, instances, in, &rows, error))
         return false;
     size_t in_size = rows * model_input_size(model), out_size = rows * model_output_size(model);
@@ -259,9 +263,18 @@ bool predict_decode(struct json_reader *reader, const struct model *model, size_
     return true;
 }
 
-static void encode_row(const float *row, size_t size, struct buffer *answer)
+static size_t write_number(char *out, float value, const struct job *job)
 {
-    char *room = buffer_reserve(answer, size * (NUMBER_F32_BYTES_MAX + 1) + 2);
+    /* A larger one has no decimals, and would be written as the float64 that it is. */
+    if (job->has_decimals && fabsf(value) < 0x1p53f)
+        return number_write_decimals(out, (double)value, job->decimals);
+    return number_write_f32(out, value);
+}
+
+static void encode_row(const struct job *job, const float *row, size_t size, struct buffer *answer)
+{
+    size_t number_bytes = job->has_decimals ? NUMBER_F64_BYTES_MAX : NUMBER_F32_BYTES_MAX;
+    char *room = buffer_reserve(answer, size * (number_bytes + 1) + 2);
     if (room == NULL)
         return;
     char *at = room;
@@ -269,7 +282,7 @@ static void encode_row(const float *row, size_t size, struct buffer *answer)
     for (size_t i = 0; i < size; i++) {
         if (i > 0)
             *at++ = ',';
-        at += number_write_f32(at, row[i]);
+        at += write_number(at, row[i], job);
     }
     *at++ = ']';
     buffer_commit(answer, (size_t)(at - room));
@@ -304,7 +317,7 @@ void predict_encode(const struct model *model, const struct job *job, struct buf
     for (size_t i = 0; i < job->base.rows; i++) {
         if (i > 0)
             buffer_append(answer, ",", 1);
-        encode_row(job->out_f32 + i * size, size, answer);
+        encode_row(job, job->out_f32 + i * size, size, answer);
     }
     buffer_append(answer, "]", 1);
     if (model_labels_count(model) > 0)

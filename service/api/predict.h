@@ -4,7 +4,8 @@
  *   Request    {"instances": [row, ...]}, where a row is an array of the model's
  *              input shape (or flat, with as many numbers), a bare number for a
  *              model with one input, or {"<input name>": row}. "signature_name"
- *              may be "serving_default".
+ *              may be "serving_default". "decimals", from 0 to 9, is how many the
+ *              numbers of the answer have at most.
  *   Answer     {"predictions": [[...], ...]} and, for a model with class labels,
  *              "labels": the label of the largest output of each row.
  *   Threads    the loop's thread.

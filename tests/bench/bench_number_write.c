@@ -31,6 +31,11 @@ static size_t write_ours_f32(char *out, double value)
     return number_write_f32(out, (float)value);
 }
 
+static size_t write_two_decimals(char *out, double value)
+{
+    return number_write_decimals(out, value, 2);
+}
+
 static size_t write_printf(char *out, double value)
 {
     return (size_t)snprintf(out, NUMBER_F64_BYTES_MAX, "%.17g", value);
@@ -112,9 +117,10 @@ static void bench(const char *name, double (*make)(uint64_t), double *values, si
         values[i] = make(next_random(&state));
     double f64 = time_writer(write_ours, values, count, out);
     double f32 = time_writer(write_ours_f32, values, count, out);
+    double decimals = time_writer(write_two_decimals, values, count, out);
     double libc = time_writer(write_printf, values, count, out);
     double yyjson = time_yyjson(values, count);
-    printf("%-22s %8.1f %8.1f %8.1f %10.1f\n", name, f64, f32, yyjson, libc);
+    printf("%-22s %8.1f %8.1f %10.1f %8.1f %10.1f\n", name, f64, f32, decimals, yyjson, libc);
 }
 
 int main(int argc, char **argv)
@@ -124,7 +130,8 @@ int main(int argc, char **argv)
     char *out = malloc(count * (NUMBER_F64_BYTES_MAX + 1) + NUMBER_F64_BYTES_MAX);
     if (values == NULL || out == NULL)
         return 1;
-    printf("%-22s %8s %8s %8s %10s\n", "ns per number", "f64", "f32", "yyjson", "snprintf");
+    printf("%-22s %8s %8s %10s %8s %10s\n", "ns per number", "f64", "f32", "2 decimals", "yyjson",
+           "snprintf");
     bench("any digits", any_digits, values, count, out);
     bench("uniform in [0, 1)", unit, values, count, out);
     bench("prices, two decimals", price, values, count, out);

@@ -146,3 +146,10 @@ def test_an_overflow_is_null(shared, indicator):
     """Finite prices whose sum is not: the answer is still JSON."""
     values = ask(shared, indicator, {"prices": [1.7e308, -1.7e308, 1.7e308, 1.7e308, 1.7e308], "period": 3})
     assert len(values) == 5
+
+
+def test_decimals_are_as_many_as_were_asked_for(shared):
+    body = {"prices": [100.1, 100.4, 100.2, 100.9], "period": 3, "decimals": 2}
+    answer = shared.ask("POST", "/v1/indicators/sma", body)
+    assert answer.json()["values"] == [None, None, 100.23, 100.5]
+    assert b"[null,null,100.23,100.5]" in answer.body

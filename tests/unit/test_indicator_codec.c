@@ -225,6 +225,21 @@ static void the_warm_up_is_null(void **state)
     finish(&f);
 }
 
+static void decimals_are_as_many_as_were_asked_for(void **state)
+{
+    static const double outputs[] = {NAN, 101.0666, 2};
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    assert_true(decode(&f, "{\"prices\":[1,2,3],\"period\":2,\"decimals\":2}"));
+    memcpy(f.job->out_f64, outputs, sizeof outputs);
+    expect_answer(&f, COMPUTE_SMA,
+                  "{\"indicator\":\"sma\",\"period\":2,\"values\":[null,101.07,2]}\n");
+    assert_false(decode(&f, "{\"prices\":[1,2,3],\"period\":2,\"decimals\":99}"));
+    assert_string_equal(f.error.text, "decimals is 99; it must be a whole number from 0 to 9");
+    finish(&f);
+}
+
 static void series_are_answered_as_series_even_one(void **state)
 {
     static const double outputs[] = {NAN, 1, NAN, 2, 3};
@@ -276,6 +291,7 @@ int main(void)
         cmocka_unit_test(points_of_all_series_are_bounded),
         cmocka_unit_test(inputs_and_outputs_are_half_a_page_apart),
         cmocka_unit_test(the_warm_up_is_null),
+        cmocka_unit_test(decimals_are_as_many_as_were_asked_for),
         cmocka_unit_test(series_are_answered_as_series_even_one),
         cmocka_unit_test(long_answers_have_every_value),
     };

@@ -373,10 +373,104 @@ static void every_f32_reads_back_the_same(void **state)
         check_round_trip_f32(f32_of(bits));
 }
 
+/* --- so many decimals */
+
+static struct text write_decimals(double value, unsigned decimals)
+{
+    struct text text;
+    memset(text.chars, CANARY, sizeof(text.chars));
+    text.bytes = number_write_decimals(text.chars, value, decimals);
+    finish(&text, NUMBER_F64_BYTES_MAX);
+    return text;
+}
+
+static void decimals_are_golden(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        unsigned decimals;
+        const char *text;
+    } golden[] = {
+        {0, 0, "0"},
+        {-0.0, 2, "0"},
+        {0.5, 0, "0"},
+        {1.5, 0, "2"},
+        {2.5, 0, "2"},
+        {-2.5, 0, "-2"},
+        {-0.4, 0, "0"},
+        {-0.001, 2, "0"},
+        {0.125, 2, "0.12"},
+        {0.375, 2, "0.38"},
+        {1.999, 2, "2"},
+        {1.005, 2, "1"},
+        {-1.25, 1, "-1.2"},
+        {0.1, 9, "0.1"},
+        {(double)0.1f, 9, "0.100000001"},
+        {99.999, 2, "100"},
+        {123456789.125, 2, "123456789.12"},
+        {100, 3, "100"},
+        {1e-9, 9, "0.000000001"},
+        {4e-10, 9, "0"},
+        {5e-324, 9, "0"},
+        {9007199254740991, 9, "9007199254740991"},
+        {4503599627370495.5, 0, "4503599627370496"},
+        {4503599627370495.5, 1, "4503599627370495.5"},
+        {9007199254740992, 2, "9007199254740992"},
+        {-1e300, 2, "-1e300"},
+        {NAN, 2, "null"},
+        {INFINITY, 0, "null"},
+        {-INFINITY, 9, "null"},
+        {9.99999999951, 9, "10"},
+    };
+    for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++) {
+        struct text text = write_decimals(golden[i].value, golden[i].decimals);
+        assert_string_equal(text.chars, golden[i].text);
+    }
+}
+
+/* What printf() says, without zeros at the end and without the sign of a zero. */
+static void expect_decimals(double value, unsigned decimals)
+{
+    char wanted[64];
+    int bytes = snprintf(wanted, sizeof(wanted), "%.*f", (int)decimals, value);
+    if (decimals > 0) {
+        while (wanted[bytes - 1] == '0')
+            bytes--;
+        bytes -= wanted[bytes - 1] == '.';
+        wanted[bytes] = '\0';
+    }
+    struct text text = write_decimals(value, decimals);
+    const char *expected = strcmp(wanted, "-0") == 0 ? "0" : wanted;
+    if (strcmp(text.chars, expected) != 0)
+        fail_msg("%a with %u decimals is %s, not %s", value, decimals, expected, text.chars);
+}
+
+static void decimals_are_those_of_printf(void **state)
+{
+    (void)state;
+    uint64_t random = seed();
+    for (size_t i = 0; i < SHORTEST_SAMPLES; i++) {
+        double any =
+            ldexp((double)(next_random(&random) >> 11), (int)(next_random(&random) % 150) - 150);
+        /* Ends in 5 one digit further on, or is half exactly. */
+        double near = round((double)(next_random(&random) % 100000000) * 10 + 5) / 1e5;
+        double half = (double)(next_random(&random) % 1000000) / 64;
+        for (unsigned decimals = 0; decimals <= NUMBER_DECIMALS_MAX; decimals++) {
+            if (fabs(any) < 0x1p53)
+                expect_decimals(i % 2 ? any : -any, decimals);
+            expect_decimals(near, decimals);
+            expect_decimals(-half, decimals);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f64_texts_are_golden),
+        cmocka_unit_test(decimals_are_golden),
+        cmocka_unit_test(decimals_are_those_of_printf),
         cmocka_unit_test(f32_texts_are_golden),
         cmocka_unit_test(f64_reads_back_the_same),
         cmocka_unit_test(f32_reads_back_the_same),

@@ -305,6 +305,37 @@ static void outputs_are_rows_of_shortest_numbers(void **state)
     finish(&f);
 }
 
+static void decimals_are_as_many_as_were_asked_for(void **state)
+{
+    static const float outputs[] = {0.125f, -0.001f, 16777216.0f, NAN, 1e30f, 0.1f};
+    static const struct refusal rows[] = {
+        {"{\"instances\":[[1,2]],\"decimals\":10}", API_INVALID_PARAMETER,
+         "decimals is 10; it must be a whole number from 0 to 9"},
+        {"{\"instances\":[[1,2]],\"decimals\":-1}", API_INVALID_PARAMETER,
+         "decimals is -1; it must be a whole number from 0 to 9"},
+        {"{\"instances\":[[1,2]],\"decimals\":1.5}", API_INVALID_PARAMETER,
+         "decimals is 1.5; it must be a whole number from 0 to 9"},
+        {"{\"instances\":[[1,2]],\"decimals\":\"2\"}", API_WRONG_TYPE,
+         "decimals is a string; it must be a whole number"},
+        {"{\"instances\":[[1,2]],\"decimals\":null}", API_WRONG_TYPE,
+         "decimals is null; it must be a whole number"},
+    };
+    (void)state;
+    struct fixture f;
+    setup(&f, "N 2", 3, NULL);
+    assert_true(decode(&f, "{\"decimals\":2,\"instances\":[[1,2],[3,4]]}"));
+    memcpy(f.job->out_f32, outputs, sizeof outputs);
+    expect_answer(&f, "{\"predictions\":[[0.12,0,16777216],[null,1e30,0.1]]}\n");
+    assert_true(decode(&f, "{\"instances\":[[1,2],[3,4]],\"decimals\":0}"));
+    memcpy(f.job->out_f32, outputs, sizeof outputs);
+    expect_answer(&f, "{\"predictions\":[[0,0,16777216],[null,1e30,0]]}\n");
+    assert_true(decode(&f, "{\"instances\":[[1,2],[3,4]]}"));
+    memcpy(f.job->out_f32, outputs, sizeof outputs);
+    expect_answer(&f, "{\"predictions\":[[0.125,-0.001,16777216],[null,1e30,0.1]]}\n");
+    expect_refusals(&f, rows, ARRAY_SIZE(rows));
+    finish(&f);
+}
+
 static void labels_name_the_largest_output_of_each_row(void **state)
 {
     static const float outputs[] = {1, 3, 2, 5, 5, 5, NAN, 1, 2};
@@ -330,6 +361,7 @@ int main(void)
         cmocka_unit_test(nesting_is_what_is_told_of_a_body_that_nests_too_deep),
         cmocka_unit_test(floats_are_taken_up_to_their_largest),
         cmocka_unit_test(outputs_are_rows_of_shortest_numbers),
+        cmocka_unit_test(decimals_are_as_many_as_were_asked_for),
         cmocka_unit_test(labels_name_the_largest_output_of_each_row),
     };
     return cmocka_run_group_tests_name("predict_codec", tests, NULL, NULL);
