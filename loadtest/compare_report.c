@@ -256,11 +256,7 @@ static void add_plan(const struct json *root, const struct compare *compare)
     if (options->rate > 0)
         json_number(&plan, "rate", options->rate);
     json_count(&plan, "connections", options->load.connections);
-    json_number(&plan, "duration_s", (double)options->load.duration_ns / 1e9);
-    json_number(&plan, "warmup_s", (double)options->load.warmup_ns / 1e9);
-    if (options->load.slo_ns > 0)
-        json_number(&plan, "slo_ms", (double)options->load.slo_ns / 1e6);
-    json_count(&plan, "seed", options->workload.seed);
+    load_report_add_run(&plan, options);
 }
 
 static void add_rounds(const struct json *root, const struct compare *compare)

@@ -5,8 +5,6 @@
 
 #include <yyjson.h>
 
-#include "json_writer.h"
-
 static const struct {
     const char *name;
     double quantile;
@@ -26,6 +24,15 @@ static const char *loop_name(const struct load_options *options)
     return options->arrivals == ARRIVALS_POISSON ? "poisson" : "uniform";
 }
 
+void load_report_add_run(const struct json *plan, const struct load_options *options)
+{
+    json_number(plan, "duration_s", (double)options->load.duration_ns / 1e9);
+    json_number(plan, "warmup_s", (double)options->load.warmup_ns / 1e9);
+    if (options->load.slo_ns > 0)
+        json_number(plan, "slo_ms", (double)options->load.slo_ns / 1e6);
+    json_count(plan, "seed", options->workload.seed);
+}
+
 static void add_plan(const struct json *root, const struct load_options *options)
 {
     const struct json plan = json_child(root, "run");
@@ -34,11 +41,7 @@ static void add_plan(const struct json *root, const struct load_options *options
     if (options->rate > 0)
         json_number(&plan, "rate", options->rate);
     json_count(&plan, "connections", options->load.connections);
-    json_number(&plan, "duration_s", (double)options->load.duration_ns / 1e9);
-    json_number(&plan, "warmup_s", (double)options->load.warmup_ns / 1e9);
-    if (options->load.slo_ns > 0)
-        json_number(&plan, "slo_ms", (double)options->load.slo_ns / 1e6);
-    json_count(&plan, "seed", options->workload.seed);
+    load_report_add_run(&plan, options);
 }
 
 /* --- What happened. */

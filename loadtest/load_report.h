@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "json_writer.h"
 #include "load_options.h"
 #include "summary.h"
 
@@ -32,5 +33,8 @@ void load_report_print_csv(const struct load_interval *interval, FILE *out);
 bool load_report_write_json(const struct load_options *options, const struct workload *workload,
                             const struct summary *summary, FILE *out)
     __attribute__((warn_unused_result));
+
+/* What every JSON report says of each of its runs: how long, how warm, which limit, which seed. */
+void load_report_add_run(const struct json *plan, const struct load_options *options);
 
 #endif
