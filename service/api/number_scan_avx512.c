@@ -319,7 +319,7 @@ INLINE __m512d divide(struct eight *eight)
 
 INLINE __mmask8 first_lanes(size_t count)
 {
-    return count >= EIGHT ? 0xff : (__mmask8)((1u << count) - 1);
+    return (__mmask8)(count >= EIGHT ? 0xffu : (1u << count) - 1);
 }
 
 INLINE void store_f64(struct eight *eight, __mmask8 lanes, double *out)
