@@ -91,7 +91,9 @@ def test_it_keeps_the_choice_when_told_to(start, tmp_path):
                      "--keep", "--json", path)
     told = json.loads(path.read_text())
     assert told["kept"] and not told["put_back"], stdout
-    assert told["chosen"]["patch"]["max_batch_rows"] > 1
+    assert told["chosen"]["throughput"] >= 0.9 * told["before"]["throughput"]
+    if not os.environ["JITNEY_SANITIZE"]:  # with a sanitizer reading takes longer than computing, batch or not
+        assert told["chosen"]["patch"]["max_batch_rows"] > 1
     assert values(settings_of(server, "wide")) == told["chosen"]["patch"]
     assert "It holds now" in stdout
 
