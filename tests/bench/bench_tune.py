@@ -68,13 +68,19 @@ def grid_settings(workers, limit_ms):
                        for inflight in range(1, workers + 1) for part in (0.25, 0.5, 1)]
 
 
-def search_grid(tuned, settings, options):
-    seen = [[] for _ in settings]
-    for number in range(options.grid_rounds):
+def measure_in_turns(tuned, settings, rounds, seconds):
+    """Each setting in each round, in an order that changes: [(throughput, p99), ...] of each."""
+    runs = [[] for _ in settings]
+    for number in range(rounds):
         order = list(range(len(settings)))
         random.Random(number).shuffle(order)
         for index in order:
-            seen[index].append(tuned.measure(settings[index], options.grid_seconds))
+            runs[index].append(tuned.measure(settings[index], seconds))
+    return runs
+
+
+def search_grid(tuned, settings, options):
+    seen = measure_in_turns(tuned, settings, options.grid_rounds, options.grid_seconds)
     medians = [tuple(statistics.median(one) for one in zip(*runs)) for runs in seen]
     within = [index for index, (_, p99) in enumerate(medians) if p99 <= tuned.limit_ms]
     best = max(within or range(len(settings)), key=lambda index: medians[index][0] if within else -medians[index][1])
@@ -95,17 +101,6 @@ def tune(tuned, options, seed):
 def text_of(setting):
     how = f"target {1e3 * setting['target_p99']:g} ms" if setting["target_p99"] else f"{1e3 * setting['max_delay']:g} ms"
     return f"{setting['max_batch_rows']} rows, {how}, {setting['max_inflight_batches']} workers"
-
-
-def compare(tuned, choices, options):
-    """Each choice measured in each round: [(throughput, p99), ...] of each."""
-    runs = [[] for _ in choices]
-    for number in range(options.rounds):
-        order = list(range(len(choices)))
-        random.Random(number).shuffle(order)
-        for index in order:
-            runs[index].append(tuned.measure(choices[index], options.seconds))
-    return runs
 
 
 def main():
@@ -131,7 +126,7 @@ def main():
               f"p99 {figures[1]:.2f} ms", flush=True)
         tunes = [tune(tuned, options, 1 + number) for number in range(options.tunes)]
         choices = [told["chosen"]["patch"] for told, _ in tunes]
-        runs = compare(tuned, [winner, *choices], options)
+        runs = measure_in_turns(tuned, [winner, *choices], options.rounds, options.seconds)
     rows = [["grid", text_of(winner), f"{took:.0f} s", len(settings) * options.grid_rounds,
              f"{statistics.median(run[0] for run in runs[0]):.0f}", "1",
              f"{statistics.median(run[1] for run in runs[0]):.2f}"]]

@@ -62,65 +62,67 @@ static void one_answer_after_another_is_read_on_a_connection(void **state)
     }
 }
 
-static enum response_result feed(struct response_parser *p, const char *text, size_t *used)
+/* A parser with little room for the body. */
+struct reading {
+    struct response_parser p;
+    char body[8];
+    size_t used; /* of what was fed last */
+};
+
+static void begin(struct reading *r, size_t body_bytes)
 {
-    return response_parser_feed(p, text, strlen(text), used);
+    memset(r, 0, sizeof *r);
+    response_parser_init(&r->p, r->body, body_bytes);
+}
+
+static enum response_result feed(struct reading *r, const char *text)
+{
+    return response_parser_feed(&r->p, text, strlen(text), &r->used);
 }
 
 static void bytes_behind_an_answer_are_left(void **state)
 {
     (void)state;
-    struct response_parser p;
-    char body[8];
-    size_t used;
-    response_parser_init(&p, body, sizeof body);
+    struct reading r;
+    begin(&r, sizeof r.body);
     const char two[] = "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n";
-    assert_int_equal(feed(&p, two, &used), RESPONSE_DONE);
-    assert_int_equal(used, strlen("HTTP/1.1 204 No Content\r\n\r\n"));
-    assert_int_equal(p.answer.status, 204);
+    assert_int_equal(feed(&r, two), RESPONSE_DONE);
+    assert_int_equal(r.used, strlen("HTTP/1.1 204 No Content\r\n\r\n"));
+    assert_int_equal(r.p.answer.status, 204);
 }
 
 static void an_interim_answer_is_not_the_answer(void **state)
 {
     (void)state;
-    struct response_parser p;
-    char body[8];
-    size_t used;
-    response_parser_init(&p, body, sizeof body);
+    struct reading r;
+    begin(&r, sizeof r.body);
     assert_int_equal(
-        feed(&p, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n",
-             &used),
+        feed(&r, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"),
         RESPONSE_DONE);
-    assert_int_equal(p.answer.status, 400);
+    assert_int_equal(r.p.answer.status, 400);
 }
 
 static void a_long_body_is_counted_and_its_beginning_kept(void **state)
 {
     (void)state;
-    struct response_parser p;
-    char body[4] = "";
-    size_t used;
-    response_parser_init(&p, body, sizeof body);
-    assert_int_equal(feed(&p,
-                          "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
-                          "chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
-                          &used),
+    struct reading r;
+    begin(&r, 4);
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                              "chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"),
                      RESPONSE_DONE);
-    assert_int_equal(p.answer.body_bytes, 4);
-    assert_int_equal(p.answer.body_bytes_total, 7);
-    assert_memory_equal(p.answer.body, "abcd", 4);
+    assert_int_equal(r.p.answer.body_bytes, 4);
+    assert_int_equal(r.p.answer.body_bytes_total, 7);
+    assert_memory_equal(r.p.answer.body, "abcd", 4);
 }
 
 static void the_end_of_the_connection_may_end_the_body(void **state)
 {
     (void)state;
-    struct response_parser p;
-    char body[8];
-    size_t used;
-    response_parser_init(&p, body, sizeof body);
-    assert_int_equal(feed(&p, "HTTP/1.1 200 OK\r\n\r\nabc", &used), RESPONSE_MORE);
-    assert_int_equal(response_parser_end(&p), RESPONSE_DONE);
-    assert_int_equal(p.answer.body_bytes, 3);
+    struct reading r;
+    begin(&r, sizeof r.body);
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\n\r\nabc"), RESPONSE_MORE);
+    assert_int_equal(response_parser_end(&r.p), RESPONSE_DONE);
+    assert_int_equal(r.p.answer.body_bytes, 3);
 }
 
 static void what_is_cut_off_is_broken(void **state)
@@ -129,38 +131,31 @@ static void what_is_cut_off_is_broken(void **state)
     static const char *const cases[] = {"", "HTTP/1.1 200 OK\r\nContent-Le",
                                         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct response_parser p;
-        char body[8];
-        size_t used;
-        response_parser_init(&p, body, sizeof body);
-        assert_int_equal(feed(&p, cases[i], &used), RESPONSE_MORE);
-        assert_int_equal(response_parser_end(&p), RESPONSE_BROKEN);
+        struct reading r;
+        begin(&r, sizeof r.body);
+        assert_int_equal(feed(&r, cases[i]), RESPONSE_MORE);
+        assert_int_equal(response_parser_end(&r.p), RESPONSE_BROKEN);
     }
 }
 
 static void what_is_not_http_is_broken(void **state)
 {
     (void)state;
-    struct response_parser p;
-    char body[8];
-    size_t used;
-    response_parser_init(&p, body, sizeof body);
-    assert_int_equal(feed(&p, "SSH-2.0-OpenSSH_9.2\r\n", &used), RESPONSE_BROKEN);
+    struct reading r;
+    begin(&r, sizeof r.body);
+    assert_int_equal(feed(&r, "SSH-2.0-OpenSSH_9.2\r\n"), RESPONSE_BROKEN);
 }
 
 static void an_answer_may_end_the_connection(void **state)
 {
     (void)state;
-    struct response_parser p;
-    char body[8];
-    size_t used;
-    response_parser_init(&p, body, sizeof body);
-    assert_int_equal(
-        feed(&p, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", &used),
-        RESPONSE_DONE);
-    assert_false(p.answer.keep_alive);
-    assert_false(p.answer.timing.known);
-    assert_int_equal(p.answer.batch_size, 0);
+    struct reading r;
+    begin(&r, sizeof r.body);
+    assert_int_equal(feed(&r, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+                     RESPONSE_DONE);
+    assert_false(r.p.answer.keep_alive);
+    assert_false(r.p.answer.timing.known);
+    assert_int_equal(r.p.answer.batch_size, 0);
 }
 
 static void strange_timings_are_skipped(void **state)
