@@ -423,6 +423,7 @@ def test_limits_of_rows_series_and_points(start):
     assert_error(server.ask("POST", SMA, {"prices": [1] * 11, "period": 1}), 400, "too_many_points")
 
 
+@pytest.mark.measured
 def test_a_megabyte_of_brackets_is_refused_quickly(shared):
     for body in (b"[" * 1000000, b'{"instances":' + b"[" * 1000000, b'{"a":' * 200000):
         begin = time.monotonic()
@@ -437,6 +438,7 @@ def test_a_deep_but_complete_document_is_refused(shared):
     assert_error(shared.ask("POST", PREDICT, body), 400, {"too_deep", "invalid_shape", "wrong_type"})
 
 
+@pytest.mark.measured
 def test_many_unknown_keys_cost_linear_time(shared):
     def ask_seconds(count):
         body = json.dumps({f"key{i}": i for i in range(count)}).encode()

@@ -2,6 +2,8 @@
 import statistics
 import time
 
+import pytest
+
 from jitney_client import request
 
 # Jobs wait in the queue, so that there is a while to leave in.
@@ -37,6 +39,7 @@ def test_a_closed_client_is_cancelled_before_it_is_computed(start, digit):
     assert server.metric("batcher_batches_total", model="digits") == 0
 
 
+@pytest.mark.measured
 def test_a_closed_client_is_missed_within_milliseconds(start, digit):
     """Not only when the next sweep over all connections would have come, four times a second."""
     server = start(config=LINGER)

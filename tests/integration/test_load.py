@@ -19,6 +19,7 @@ SMA = ["--indicator", "sma", "--points", "20", "--period", "3"]
 # --- the truth about latency
 
 
+@pytest.mark.measured
 def test_a_stall_is_seen_by_an_open_loop_and_hidden_by_a_closed_one():
     """100 ms in each second: a tenth of all requests wait, the unluckiest for all of it."""
     load = [*SMA, "--warmup", "0", "--duration", "3s"]
@@ -32,6 +33,7 @@ def test_a_stall_is_seen_by_an_open_loop_and_hidden_by_a_closed_one():
     assert closed["latency"]["p99_ms"] < opened["latency"]["p99_ms"] / 2, closed["latency"]
 
 
+@pytest.mark.measured
 def test_waiting_for_the_only_connection_counts():
     """What the server sees of each request is short; what the client waited for is not."""
     load = [*SMA, "--warmup", "0", "--duration", "1500ms", "--rate", "200", "--connections", "1"]
@@ -144,6 +146,7 @@ def test_a_mix_is_told_by_kind(shared):
     assert told["failed"] == 0
 
 
+@pytest.mark.measured
 def test_the_parts_of_the_latency_are_told(shared):
     told = report(*QUICK, url(shared))["measured"]
     for part in ("parse", "queue", "compute", "write"):
@@ -155,6 +158,7 @@ def test_the_parts_of_the_latency_are_told(shared):
 # --- arrivals
 
 
+@pytest.mark.measured
 def test_the_rate_is_what_was_asked_for(shared):
     told = report("--rate", "1000", "--arrivals", "uniform", "--warmup", "200ms",
                   "--duration", "1s", url(shared))

@@ -36,6 +36,7 @@ def changes(server):
 # --- what it sees
 
 
+@pytest.mark.measured
 def test_a_target_does_not_differ_from_itself(shared):
     told = report(*SMA, *BRIEF, "--confidence", "99%", url(shared), url(shared))
     assert [round["first"] for round in told["rounds"]] == ["a", "b"] * 4 + ["a"]
@@ -47,6 +48,7 @@ def test_a_target_does_not_differ_from_itself(shared):
         assert ratio["low"] <= 1.1 and ratio["high"] >= 0.9, told["ratios"]
 
 
+@pytest.mark.measured
 def test_a_server_twice_as_fast_is_seen_to_be():
     with SlowServer(service_s=0.01) as a, SlowServer(service_s=0.005) as b:
         load = [*SMA, *BRIEF, "--connections", "4", "--rounds", "3"]
@@ -62,6 +64,7 @@ def test_a_server_twice_as_fast_is_seen_to_be():
     assert "cpu" not in told["ratios"]
 
 
+@pytest.mark.measured
 def test_batching_is_seen_to_help_and_settings_are_put_back(start):
     """One row a batch against 32: so much cheaper that the busiest machine shows it."""
     server = start(config={"workers": 1, "queues": {"wide": {"max_inflight_batches": 3}}})
@@ -78,6 +81,7 @@ def test_batching_is_seen_to_help_and_settings_are_put_back(start):
     assert "A: max_batch_rows=1\nB: max_batch_rows=32,max_delay=0\n" in done.stdout
 
 
+@pytest.mark.measured
 def test_one_side_may_be_the_queue_as_it_is(start):
     server = start()
     before = settings(server)

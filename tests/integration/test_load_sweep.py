@@ -25,6 +25,7 @@ needs_gnuplot = pytest.mark.skipif(not shutil.which("gnuplot"), reason="no gnupl
 # --- the knee
 
 
+@pytest.mark.measured
 def test_it_finds_the_capacity_of_a_server_that_it_knows_nothing_of():
     """One answer every 10 ms: no more than 100 a second, and not much less."""
     with SlowServer(service_s=0.01) as server:
@@ -38,6 +39,7 @@ def test_it_finds_the_capacity_of_a_server_that_it_knows_nothing_of():
     assert failed and all(step["attempts"] == 2 for step in failed)
 
 
+@pytest.mark.measured
 def test_an_slo_that_cannot_be_kept_has_no_knee():
     with SlowServer(service_s=0.02) as server:
         done = run(*SMA, *BRIEF, "--arrivals", "uniform", "--from", "20", "--to", "40", "--slo", "5ms", server.url)
@@ -45,6 +47,7 @@ def test_an_slo_that_cannot_be_kept_has_no_knee():
     assert "slow; again:" in done.stdout
 
 
+@pytest.mark.measured
 def test_a_server_that_follows_every_rate_has_no_knee_yet(shared):
     told = report(*SMA, *BRIEF, "--from", "20", "--to", "60", "--steps", "3", url(shared))
     assert [step["rate"] for step in told["steps"]] == [20, 40, 60]
@@ -54,6 +57,7 @@ def test_a_server_that_follows_every_rate_has_no_knee_yet(shared):
         assert step["cpu_us"] > 0
 
 
+@pytest.mark.measured
 def test_closed_loops_over_more_and_more_connections():
     """One or two at a time fill it: more only wait for each other."""
     with SlowServer(service_s=0.01) as server:

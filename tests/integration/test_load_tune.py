@@ -57,6 +57,7 @@ def values(settings):
     return {name: settings[name]["value"] for name in FIELDS}
 
 
+@pytest.mark.measured
 def test_it_chooses_and_puts_back_and_the_server_takes_what_it_prints(start, tmp_path):
     server = start(config={"queues": {"digits": {"max_batch_rows": 3}}})
     ask_admin(server, "PATCH", "/v1/batching/digits", {"max_delay": "70us"})
@@ -84,6 +85,7 @@ def test_it_chooses_and_puts_back_and_the_server_takes_what_it_prints(start, tmp
     assert settings_of(other)["max_batch_rows"]["source"] == "file"
 
 
+@pytest.mark.measured
 def test_it_keeps_the_choice_when_told_to(start, tmp_path):
     server = start(config={"queues": {"wide": {"max_batch_rows": 1, "max_inflight_batches": 1}}})
     path = tmp_path / "tune.json"
@@ -111,6 +113,7 @@ def test_a_signal_puts_back_and_tells_the_results_so_far(start, number):
     assert settings_of(server) == before
 
 
+@pytest.mark.measured
 def test_a_limit_out_of_reach_is_told_with_the_closest(start):
     server = start()
     before = settings_of(server)

@@ -59,6 +59,7 @@ def test_without_a_baseline_there_is_no_score(report):
     assert not any(name.startswith(("test_", "ci_benchmark_baseline")) for name, _ in samples(report.textfile("a", rows, 1)))
 
 
+@pytest.mark.measured
 def test_a_real_run_reports_every_benchmark_and_can_be_recorded(report, tmp_path):
     build = pathlib.Path(os.environ["JITNEY_BINARY"]).parents[1].relative_to(report.ROOT)
     baselines = tmp_path / "baselines.json"

@@ -141,6 +141,7 @@ def wait_for_selftest(server):
     wait_until(lambda: server.metric("compute_selftest_timestamp_seconds") > 0, "the self-test to end")
 
 
+@pytest.mark.measured
 def test_running_out_of_files_is_survived_without_spinning(start):
     server = start(rlimits={resource.RLIMIT_NOFILE: 64})
     wait_for_selftest(server)
@@ -163,6 +164,7 @@ def test_running_out_of_files_is_survived_without_spinning(start):
     wait_until(serves, "the server to serve again")
 
 
+@pytest.mark.measured
 def test_an_idle_server_uses_no_cpu(start):
     server = start()
     server.ask("POST", "/v1/indicators/sma", SMA)
