@@ -313,8 +313,9 @@ static size_t cores(void)
 static void resolve(struct config *config)
 {
     const size_t workers_max = (size_t)setting_find("", "workers")->max;
+    config->cores = cores();
     if (config->workers == 0)
-        config->workers = cores();
+        config->workers = config->cores;
     if (config->workers > workers_max)
         config->workers = workers_max;
 }

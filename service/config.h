@@ -87,19 +87,28 @@ struct config_tenant {
     char *api_key_file; /* NULL: whoever says X-Tenant with its name is it */
 };
 
+/* "execution": where batches run. */
+enum config_execution {
+    CONFIG_EXECUTION_AUTO,   /* those on the loop that are over sooner than they are handed over */
+    CONFIG_EXECUTION_LOOPS,  /* all on the loops, but for those that linger */
+    CONFIG_EXECUTION_WORKERS /* all on the workers */
+};
+
 struct config {
     struct config_listener listen[CONFIG_LISTENERS_MAX]; /* default 127.0.0.1:8001 */
     size_t listen_count;
     struct config_listener admin_listen[CONFIG_LISTENERS_MAX]; /* default 127.0.0.1:8002 */
     size_t admin_listen_count;
-    char *admin_token_file;  /* NULL: none; needed when an admin listener is not loopback or Unix */
-    char *models_dir;        /* "models" */
-    size_t models_max;       /* 256 */
-    size_t io_threads;       /* 1 */
-    size_t workers;          /* resolved: the number of online cores when 0 was given */
-    char *python_baseline;   /* NULL: none; a program like tests/bench/baselines.py */
-    char *isa;               /* "auto", "scalar", "avx2", ...: which kernels */
-    uint64_t drain_delay_ns; /* 5 s */
+    char *admin_token_file; /* NULL: none; needed when an admin listener is not loopback or Unix */
+    char *models_dir;       /* "models" */
+    size_t models_max;      /* 256 */
+    size_t io_threads;      /* 1 */
+    size_t workers;         /* resolved: the number of online cores when 0 was given */
+    size_t cores;           /* that this process may use; not a setting */
+    char *python_baseline;  /* NULL: none; a program like tests/bench/baselines.py */
+    enum config_execution execution;
+    char *isa;                 /* "auto", "scalar", "avx2", ...: which kernels */
+    uint64_t drain_delay_ns;   /* 5 s */
     uint64_t drain_timeout_ns; /* 25 s */
     enum log_level log_level;
     enum log_format log_format;

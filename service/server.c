@@ -377,7 +377,7 @@ static int create_metrics(struct server *server)
         log_write(server->log, LOG_ERROR, "out of memory for the metrics");
         return -1;
     }
-    compute_set_metrics(server->compute, server->metrics, (unsigned)loops);
+    compute_set_metrics(server->compute, server->metrics);
     describe_build(server);
     server->selftest =
         selftest_create(compute_kernels(server->compute), server->config->python_baseline,
@@ -409,8 +409,7 @@ static int init_loop(struct server *server, size_t index)
     loop->initialised = true;
     rc = uv_async_init(&loop->uv, &loop->order_changed, on_order);
     if (rc == 0)
-        rc = api_loop_init(&loop->api, &server->api, &loop->uv,
-                           metrics_shard(server->metrics, (unsigned)index));
+        rc = api_loop_init(&loop->api, &server->api, &loop->uv, (unsigned)index);
     struct http_server_config config = {.loop = &loop->uv,
                                         .limits = &server->limits,
                                         .handler = api_handler(),

@@ -14,6 +14,11 @@
  *   Admission  a job is refused when its queue's model is sure that its result would come after
  *              its deadline (UNMEETABLE) or, if it is interactive, after the queue's target
  *              (OVERLOADED).
+ *   Place      a batch that is over sooner than it could be handed over and back is *brief*: the
+ *              thread that submitted its jobs runs it. Only while no worker runs one of the same
+ *              queue: who comes meanwhile is to share the next of these. What counts is the time
+ *              on a processor: on a busy machine a worker's batch takes longer because it is a
+ *              worker's.
  *   Overload   the target's time is for bursts. When there has been no break for longer than any
  *              burst lasts (batch_queue_stands()), only as many interactive jobs are let in as keep
  *              batches full: one batch, and half of one for each that can run at once. More would
@@ -26,7 +31,14 @@
 
 #define QUEUE_LEAD_NS UINT64_C(2000000)
 
-/* A worker, as far as the policy knows: what it runs. */
+/* Who asks what there is to do. */
+enum batch_scope {
+    BATCH_SCOPE_ALL,   /* a worker: whatever is most urgent */
+    BATCH_SCOPE_BRIEF, /* a caller at the end of its turn */
+    BATCH_SCOPE_LONG,  /* who looks for work to wake a worker for, and leaves callers theirs */
+};
+
+/* A worker or a caller, as far as the policy knows: what it runs. */
 struct batch_run {
     struct batch_queue *queue; /* NULL: it is free */
     enum batcher_reason reason;
@@ -38,15 +50,20 @@ struct batch_run {
 struct batch_policy {
     struct batch_queue **queues;
     size_t count;
-    struct batch_run *runs; /* by worker */
+    struct batch_run *runs; /* by worker; behind them, by caller */
     unsigned workers;
-    bool hurrying; /* no batch lingers */
+    unsigned callers;
+    uint64_t brief_ns_max; /* 0: no batch is brief; UINT64_MAX: every one is */
+    bool hurrying;         /* no batch lingers */
     struct fair_clock clock;
 };
 
-/* `queues` has room for all that will be added, `runs` for one a worker. */
+/* `queues` has room for all that will be added, `runs` for one a worker. No batch is brief. */
 void batch_policy_init(struct batch_policy *policy, struct batch_queue **queues,
                        struct batch_run *runs, unsigned workers);
+/* So many callers run batches that are predicted, with two usual errors on top, to take at most
+ * brief_ns_max. `runs` has room for them, too. Before the first job. */
+void batch_policy_set_callers(struct batch_policy *policy, unsigned callers, uint64_t brief_ns_max);
 void batch_policy_add(struct batch_policy *policy, struct batch_queue *queue);
 
 /* Whether the job would be admitted now: batch_queue_check(), and whether it would be late. */
@@ -68,20 +85,27 @@ enum batcher_status batch_policy_admit(struct batch_policy *policy, struct batch
 uint64_t batch_policy_latency_ns(const struct batch_policy *policy, const struct batch_queue *queue,
                                  const struct batcher_job *job, uint64_t now_ns);
 
-/* Which of the queues a free worker should serve. */
+/* Whether the next batch of a queue with jobs is one for a caller. */
+bool batch_policy_is_brief(const struct batch_policy *policy, const struct batch_queue *queue);
+
+/* Which of the queues should be served next, of those in the scope. */
 struct batch_choice {
     struct batch_queue *queue;  /* NULL: none is ready */
     enum batcher_reason reason; /* set with queue */
-    size_t batches;             /* at least so many could leave now, over all queues */
+    size_t batches;             /* at least so many of the scope could leave now */
     uint64_t at_ns; /* the earliest time one that lingers becomes ready; 0: none lingers */
 };
-struct batch_choice batch_policy_choose(const struct batch_policy *policy, uint64_t now_ns);
+struct batch_choice batch_policy_choose(const struct batch_policy *policy, enum batch_scope scope,
+                                        uint64_t now_ns);
 
-/* Seals a batch of the chosen queue for a free worker; see batch_queue_seal(). */
+/* Seals a batch of the chosen queue for who is free: a worker by its index, or a caller by its own
+ * behind those of all workers; see batch_queue_seal(). */
 struct batch_run batch_policy_seal(struct batch_policy *policy, const struct batch_choice *choice,
-                                   unsigned worker, uint64_t now_ns, struct batcher_job **jobs);
+                                   unsigned runner, uint64_t now_ns, struct batcher_job **jobs);
 
-/* The worker's batch has run; it is free again. */
-void batch_policy_finish(struct batch_policy *policy, unsigned worker, uint64_t finished_ns);
+/* The runner's batch has run, and its thread was on a processor for cpu_ns of that time (0: not
+ * measured); it is free again. */
+void batch_policy_finish(struct batch_policy *policy, unsigned runner, uint64_t finished_ns,
+                         uint64_t cpu_ns);
 
 #endif

@@ -54,7 +54,10 @@ struct batch_queue {
     size_t bytes;
     uint64_t work;
     size_t inflight_batches;
-    struct cost_model cost;
+    size_t worker_batches;  /* those of them that workers run: batch_policy.c's */
+    struct cost_model cost; /* how long a batch takes, */
+    struct cost_model
+        work_cost;             /* and how much of that it computes: not while others had the core */
     struct flow_rate arrivals; /* of work, of admitted and of refused jobs */
     double work_per_row;       /* a running mean */
     uint64_t planned_ns;       /* when the plan was made */
@@ -144,6 +147,7 @@ void batch_queue_seed_cost(struct batch_queue *queue, const struct batcher_cost_
 struct batch_times {
     uint64_t sealed_ns;
     uint64_t finished_ns;
+    uint64_t cpu_ns; /* of the thread that ran it; 0: not measured, taken to be all the time */
 };
 void batch_queue_finish(struct batch_queue *queue, const struct batch_load *load,
                         const struct batch_times *times);

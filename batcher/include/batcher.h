@@ -4,19 +4,20 @@
  * The shell around batch_policy.h: a mutex, worker threads that take a batch
  * when they are free (never earlier, so a batch fills while it waits), and one
  * keeper thread that answers jobs at their deadline even when every worker is
- * busy.
+ * busy. A batch that is over sooner than it is handed to another thread and back
+ * need not be: callers, the threads that submit, run those themselves.
  *
  *   Threads    any thread may submit, wake and cancel. `run` is called on a
- *              worker thread, `done` on a worker, on the keeper or in
- *              batcher_destroy(); neither ever with the batcher's lock held.
+ *              worker thread or in batcher_run_brief(), `done` on a worker, on the
+ *              keeper or in batcher_destroy(); neither ever with the batcher's lock
+ *              held.
  *   Ownership  a job is the batcher's from a successful batcher_submit() until
- *              it is handed to `done` or batcher_cancel() returns true; before
- *              and after, it is the caller's. Every submitted job gets exactly
- *              one of the two. The batcher never allocates or frees a job, and
- *              allocates nothing after batcher_create() and batcher_add_queue().
- *   Units      times end in _ns and are CLOCK_MONOTONIC; rows are rows of a
- *              batch (an instance of a model, one series of an indicator).
- *   Errors     every refusal is a status, and leaves the job with the caller.
+ *              it is handed to `done`, returned by batcher_run_brief() or
+ *              batcher_cancel() returns true; before and after, it is the caller's.
+ *              Every submitted job gets exactly one of the three. The batcher never allocates or
+ * frees a job, and allocates nothing after batcher_create() and batcher_add_queue(). Units times
+ * end in _ns and are CLOCK_MONOTONIC; rows are rows of a batch (an instance of a model, one series
+ * of an indicator). Errors     every refusal is a status, and leaves the job with the caller.
  */
 #ifndef BATCHER_H
 #define BATCHER_H
@@ -81,6 +82,7 @@ const char *batcher_class_str(enum batcher_class class);
 
 enum {
     BATCHER_WORKERS_MAX = 1024,
+    BATCHER_CALLERS_MAX = 1024,
     BATCHER_TENANTS_MAX = 64
 };
 
@@ -118,7 +120,8 @@ struct batcher_job {
 
 /* What one batch looked like, for whoever counts such things. */
 struct batcher_batch_info {
-    unsigned worker; /* 0.., index of the worker that ran it */
+    unsigned runner; /* the worker that ran it, 0..; or, behind all workers, the caller */
+    bool by_caller;
     enum batcher_reason reason;
     size_t jobs;
     size_t rows;
@@ -160,21 +163,26 @@ struct batcher_shares {
 struct batcher_shares batcher_shares_default(void);
 
 /*
- * Runs `count` jobs of one queue. Their status is OK when called; set FAILED on
- * a job that could not be computed, and it fails alone.
+ * Runs `count` jobs of one queue, for a runner: see batcher_batch_info. No two batches of one
+ * runner are under way at once. Their status is OK when called; set FAILED on a job that could not
+ * be computed, and it fails alone.
  */
-typedef void batcher_run_fn(void *ctx, void *queue_ctx, unsigned worker, struct batcher_job **jobs,
+typedef void batcher_run_fn(void *ctx, void *queue_ctx, unsigned runner, struct batcher_job **jobs,
                             size_t count);
 
 /* Takes back a list of jobs (linked by `next`, possibly of several submitters)
  * that are finished, expired or refused by a drain. Must be quick. */
 typedef void batcher_done_fn(void *ctx, struct batcher_job *list);
 
-/* Called on the worker, after run and before done. Must be quick. May be NULL. */
+/* Called on the same thread, after run and before done. Must be quick. May be NULL. */
 typedef void batcher_observe_fn(void *ctx, void *queue_ctx, const struct batcher_batch_info *info);
 
 struct batcher_config {
     unsigned workers;          /* 1..BATCHER_WORKERS_MAX */
+    unsigned callers;          /* ..BATCHER_CALLERS_MAX; threads that call batcher_run_brief() */
+    uint64_t brief_ns_max;     /* the longest of their batches, see batch_policy.h; 0: none */
+    uint64_t spin_ns;          /* so long one worker looks for more before it sleeps; 0: not */
+    unsigned spin_busy_max;    /* only while no more of the others run a batch */
     size_t queues_max;         /* 1.. */
     size_t batch_jobs_max;     /* 1..; no batch of any queue has more jobs */
     size_t thread_stack_bytes; /* 0: the system's default */
@@ -234,6 +242,16 @@ enum batcher_status batcher_check(struct batcher *b, struct batcher_queue *queue
 
 /* Wakes as many sleeping threads as the submitted jobs need. Cheap when none. */
 void batcher_wake(struct batcher *b);
+
+/*
+ * In the place of batcher_wake(), for caller 0, 1, ... of batcher_config.callers at the end of a
+ * turn in which it submitted jobs: runs one brief batch on this thread and returns its jobs, linked
+ * by `next`, for which `done` is not called. They may be other callers' too, and there may be some
+ * among them that expired or failed. To be called until it returns NULL: no brief batch is left
+ * then, and sleeping threads have been woken for the others.
+ */
+struct batcher_job *batcher_run_brief(struct batcher *b, unsigned caller)
+    __attribute__((warn_unused_result));
 
 /* True: the job was still queued and is the caller's again; `done` will not be
  * called for it. False: it is running or finished, and `done` will be (or was). */

@@ -15,6 +15,13 @@ void batch_policy_init(struct batch_policy *policy, struct batch_queue **queues,
     *policy = (struct batch_policy){.queues = queues, .runs = runs, .workers = workers};
 }
 
+void batch_policy_set_callers(struct batch_policy *policy, unsigned callers, uint64_t brief_ns_max)
+{
+    memset(policy->runs + policy->workers, 0, callers * sizeof(*policy->runs));
+    policy->callers = callers;
+    policy->brief_ns_max = callers > 0 ? brief_ns_max : 0;
+}
+
 void batch_policy_add(struct batch_policy *policy, struct batch_queue *queue)
 {
     fair_share_join(&queue->share, &policy->clock);
@@ -79,6 +86,32 @@ static double others_ns(const struct batch_policy *policy, const struct batch_qu
     return sum_ns;
 }
 
+/* What waits, the first job and a full batch, and of all this the longest batch that could leave.
+ */
+static uint64_t next_batch_work(const struct batch_queue *queue)
+{
+    const struct batcher_job *first = job_order_next(&queue->order);
+    const uint64_t full = (uint64_t)full_work(queue);
+    const uint64_t most = queue->work < full ? queue->work : full;
+    return first != NULL && job_work(first) > most ? job_work(first) : most;
+}
+
+bool batch_policy_is_brief(const struct batch_policy *policy, const struct batch_queue *queue)
+{
+    if (policy->brief_ns_max == 0 || policy->brief_ns_max == UINT64_MAX)
+        return policy->brief_ns_max != 0;
+    return queue->worker_batches == 0 &&
+           cost_model_reserve_ns(&queue->work_cost, next_batch_work(queue)) <= policy->brief_ns_max;
+}
+
+static bool in_scope(const struct batch_policy *policy, const struct batch_queue *queue,
+                     enum batch_scope scope)
+{
+    if (scope == BATCH_SCOPE_ALL || policy->brief_ns_max == 0)
+        return scope != BATCH_SCOPE_BRIEF;
+    return batch_policy_is_brief(policy, queue) == (scope == BATCH_SCOPE_BRIEF);
+}
+
 /* How many of its batches can run at once. */
 static double width(const struct batch_policy *policy, const struct batch_queue *queue)
 {
@@ -96,6 +129,16 @@ static double own_run_ns(const struct batch_queue *queue, uint64_t work, double 
     return (double)cost_model_ns(&queue->cost, (uint64_t)(filled < most ? filled : most));
 }
 
+/* A brief batch needs no worker. */
+static double wait_for_worker_ns(const struct batch_policy *policy, const struct batch_queue *queue,
+                                 double own_ns, uint64_t now_ns)
+{
+    if (batch_policy_is_brief(policy, queue))
+        return 0;
+    return (double)worker_free_in_ns(policy, now_ns) +
+           others_ns(policy, queue, own_ns) / (double)policy->workers;
+}
+
 static uint64_t latency_behind_ns(const struct batch_policy *policy,
                                   const struct batch_queue *queue, const struct batcher_job *job,
                                   uint64_t work_ahead, uint64_t now_ns)
@@ -103,9 +146,8 @@ static uint64_t latency_behind_ns(const struct batch_policy *policy,
     uint64_t rest;
     const double before_ns = batches_ns(queue, work_ahead, &rest);
     const double alone_ns = (double)cost_model_ns(&queue->cost, rest + job_work(job));
-    const double wait_ns = (double)worker_free_in_ns(policy, now_ns) +
-                           before_ns / width(policy, queue) +
-                           others_ns(policy, queue, before_ns + alone_ns) / (double)policy->workers;
+    const double wait_ns = before_ns / width(policy, queue) +
+                           wait_for_worker_ns(policy, queue, before_ns + alone_ns, now_ns);
     return (uint64_t)(wait_ns + own_run_ns(queue, rest + job_work(job), wait_ns, now_ns));
 }
 
@@ -245,50 +287,66 @@ static void consider(struct batch_choice *choice, struct batch_queue *queue,
     }
 }
 
+static struct batch_due due_in_scope(const struct batch_policy *policy,
+                                     const struct batch_queue *queue, enum batch_scope scope,
+                                     uint64_t now_ns)
+{
+    const struct batch_due due = batch_queue_due(queue, policy->hurrying, now_ns);
+    if (due.ready && !in_scope(policy, queue, scope))
+        return (struct batch_due){.ready = false};
+    return due;
+}
+
 /* Of those that are ready, who has had the least. */
-static const struct batch_queue *least_served(const struct batch_policy *policy, uint64_t now_ns)
+static const struct batch_queue *least_served(const struct batch_policy *policy,
+                                              enum batch_scope scope, uint64_t now_ns)
 {
     const struct batch_queue *least = NULL;
     for (size_t i = 0; i < policy->count; i++) {
         const struct batch_queue *queue = policy->queues[i];
-        if (batch_queue_due(queue, policy->hurrying, now_ns).ready &&
+        if (due_in_scope(policy, queue, scope, now_ns).ready &&
             (least == NULL || fair_share_less(&queue->share, &least->share)))
             least = queue;
     }
     return least;
 }
 
-struct batch_choice batch_policy_choose(const struct batch_policy *policy, uint64_t now_ns)
+struct batch_choice batch_policy_choose(const struct batch_policy *policy, enum batch_scope scope,
+                                        uint64_t now_ns)
 {
     struct batch_choice choice = {.queue = NULL};
-    const struct batch_queue *least = least_served(policy, now_ns);
+    const struct batch_queue *least = least_served(policy, scope, now_ns);
     for (size_t i = 0; i < policy->count; i++) {
-        const struct batch_due due = batch_queue_due(policy->queues[i], policy->hurrying, now_ns);
+        const struct batch_due due = due_in_scope(policy, policy->queues[i], scope, now_ns);
         consider(&choice, policy->queues[i], &due, least);
     }
     return choice;
 }
 
 struct batch_run batch_policy_seal(struct batch_policy *policy, const struct batch_choice *choice,
-                                   unsigned worker, uint64_t now_ns, struct batcher_job **jobs)
+                                   unsigned runner, uint64_t now_ns, struct batcher_job **jobs)
 {
-    assert(worker < policy->workers);
-    assert(policy->runs[worker].queue == NULL);
+    assert(runner < policy->workers + policy->callers);
+    assert(policy->runs[runner].queue == NULL);
     struct batch_run run = {.queue = choice->queue, .reason = choice->reason, .sealed_ns = now_ns};
     run.load = batch_queue_seal(run.queue, now_ns, jobs);
     run.predicted_ns = cost_model_ns(&run.queue->cost, run.load.work);
     /* While it lingered or had all it may have in flight, others ran, and that is that. */
     fair_share_forgo(&run.queue->share, &policy->clock, QUEUE_LEAD_NS);
     fair_share_take(&run.queue->share, &policy->clock, run.predicted_ns);
-    policy->runs[worker] = run;
+    run.queue->worker_batches += runner < policy->workers;
+    policy->runs[runner] = run;
     return run;
 }
 
-void batch_policy_finish(struct batch_policy *policy, unsigned worker, uint64_t finished_ns)
+void batch_policy_finish(struct batch_policy *policy, unsigned runner, uint64_t finished_ns,
+                         uint64_t cpu_ns)
 {
-    struct batch_run *run = &policy->runs[worker];
+    struct batch_run *run = &policy->runs[runner];
     assert(run->queue != NULL);
-    const struct batch_times times = {.sealed_ns = run->sealed_ns, .finished_ns = finished_ns};
+    run->queue->worker_batches -= runner < policy->workers;
+    const struct batch_times times = {
+        .sealed_ns = run->sealed_ns, .finished_ns = finished_ns, .cpu_ns = cpu_ns};
     const uint64_t took_ns = finished_ns > run->sealed_ns ? finished_ns - run->sealed_ns : 0;
     fair_share_correct(&run->queue->share, run->predicted_ns, took_ns);
     batch_queue_finish(run->queue, &run->load, &times);

@@ -70,6 +70,7 @@ void batch_queue_init(struct batch_queue *queue, const struct batch_queue_setup 
         setup->full_work > rows_max ? (double)setup->full_work / (double)rows_max : 1;
     job_order_init(&queue->order, &setup->shares, setup->lanes);
     cost_model_init(&queue->cost, setup->full_work > 0 ? setup->full_work : rows_max);
+    queue->work_cost = queue->cost;
     plan(queue, 0);
 }
 
@@ -370,6 +371,7 @@ static void drain_add(struct batch_drain *drain, const struct batch_load *load,
 void batch_queue_seed_cost(struct batch_queue *queue, const struct batcher_cost_seed *seed)
 {
     cost_model_seed(&queue->cost, seed);
+    cost_model_seed(&queue->work_cost, seed);
     plan(queue, queue->planned_ns);
 }
 
@@ -378,8 +380,9 @@ void batch_queue_finish(struct batch_queue *queue, const struct batch_load *load
 {
     assert(queue->inflight_batches > 0);
     queue->inflight_batches--;
-    cost_model_learn(&queue->cost, load->work,
-                     subtract_bounded(times->finished_ns, times->sealed_ns));
+    const uint64_t took_ns = subtract_bounded(times->finished_ns, times->sealed_ns);
+    cost_model_learn(&queue->cost, load->work, took_ns);
+    cost_model_learn(&queue->work_cost, load->work, times->cpu_ns > 0 ? times->cpu_ns : took_ns);
     drain_add(&queue->drain, load, times);
     plan(queue, times->finished_ns);
 }

@@ -84,8 +84,9 @@ static bool shares_are_valid(const struct batcher_shares *shares)
 static bool config_is_valid(const struct batcher_config *config)
 {
     return config->workers >= 1 && config->workers <= BATCHER_WORKERS_MAX &&
-           config->queues_max >= 1 && config->batch_jobs_max >= 1 && config->run != NULL &&
-           config->done != NULL && shares_are_valid(&config->shares);
+           config->callers <= BATCHER_CALLERS_MAX && config->queues_max >= 1 &&
+           config->batch_jobs_max >= 1 && config->run != NULL && config->done != NULL &&
+           shares_are_valid(&config->shares);
 }
 
 /* Initialising a mutex or a condition variable cannot fail with glibc or musl. */
@@ -124,21 +125,23 @@ static struct batcher *batcher_alloc(const struct batcher_config *config)
     struct batcher *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return NULL;
+    const size_t runners = (size_t)config->workers + config->callers;
     size_t jobs = 0;
-    const bool too_many = __builtin_mul_overflow(config->workers, config->batch_jobs_max, &jobs);
+    const bool too_many = __builtin_mul_overflow(runners, config->batch_jobs_max, &jobs);
     b->config = *config;
     b->queues = calloc(config->queues_max, sizeof(*b->queues));
-    b->runs = calloc(config->workers, sizeof(*b->runs));
-    b->workers = calloc(config->workers, sizeof(*b->workers));
+    b->runs = calloc(runners, sizeof(*b->runs));
+    b->workers = calloc(runners, sizeof(*b->workers));
     b->jobs = too_many ? NULL : calloc(jobs, sizeof(*b->jobs));
     if (b->queues == NULL || b->runs == NULL || b->workers == NULL || b->jobs == NULL) {
         batcher_free(b);
         return NULL;
     }
     batch_policy_init(&b->policy, b->queues, b->runs, config->workers);
+    batch_policy_set_callers(&b->policy, config->callers, config->brief_ns_max);
     pthread_mutex_init(&b->lock, NULL);
     cond_init(&b->keeper_wake);
-    for (unsigned i = 0; i < config->workers; i++)
+    for (unsigned i = 0; i < runners; i++)
         init_worker(b, i);
     return b;
 }
@@ -226,7 +229,7 @@ void batcher_destroy(struct batcher *b)
         return;
     join_workers(b);
     join_keeper(b);
-    for (unsigned i = 0; i < b->config.workers; i++)
+    for (unsigned i = 0; i < b->config.workers + b->config.callers; i++)
         pthread_cond_destroy(&b->workers[i].wake);
     pthread_cond_destroy(&b->keeper_wake);
     pthread_mutex_destroy(&b->lock);
@@ -346,17 +349,8 @@ enum batcher_status batcher_check(struct batcher *b, struct batcher_queue *queue
 
 void batcher_wake(struct batcher *b)
 {
-    struct worker *worker = NULL;
-    do {
-        pthread_mutex_lock(&b->lock);
-        const bool keeper = rouse_keeper_locked(b);
-        worker = rouse_worker_locked(b, b->seen_ns);
-        pthread_mutex_unlock(&b->lock);
-        if (worker != NULL)
-            pthread_cond_signal(&worker->wake);
-        if (keeper)
-            pthread_cond_signal(&b->keeper_wake);
-    } while (worker != NULL);
+    pthread_mutex_lock(&b->lock);
+    wake_and_unlock(b, BATCH_SCOPE_ALL);
 }
 
 bool batcher_cancel(struct batcher *b, struct batcher_job *job)

@@ -4,11 +4,14 @@
  * A worker that is awake looks at the queues before it sleeps, with the lock
  * held from the look until the wait; so work can only be missed that arrives
  * while it sleeps. Sleepers are either followers, who sleep until they are
- * called back, or the one leader, who also wakes when the next linger ends.
+ * called back, or the one leader, who also wakes when the next linger ends. One
+ * of them may spin for a while before it sleeps: to all others it is asleep, but
+ * calling it back costs no system call and no time.
  *
  * Why no wake-up is lost. Call the batcher *settled* when no worker sleeps, or
  * - while a batch is ready some worker has been called back (one for each batch,
- *   as far as rows tell how many there are), and
+ *   as far as rows tell how many there are), or the batch is brief and a caller is
+ *   going to look, because it submitted a job of it or runs one, and
  * - if a queue lingers, the leader's time is not after the linger's end, or some
  *   worker has been called back.
  * What can end this state is followed by something that restores it:
@@ -16,13 +19,15 @@
  *                    other threads' calls: those see the job too and may only
  *                    wake too much. A worker that is awake sees it at its next
  *                    look; one falling asleep looked before or looks after.
- *   batch finished   (frees a place in flight, moves a linger's end) the worker
- *                    that ran it looks next.
+ *   batch finished   (frees a place in flight, moves a linger's end, makes a queue
+ *                    brief again) the worker or caller that ran it looks next.
  *   worker awake     (called back, or at the leader's time) it looks. If it takes
  *                    a batch, it calls back one more for what is left, who does
  *                    the same. If it sleeps, nothing was ready, and it leads if
  *                    the linger that it saw ends before the leader's time.
- *   drain            wakes like a submitter.
+ *   caller's look    it runs what is brief and looks again; when nothing is, it
+ *                    has called back workers for the rest under the same lock.
+ *   drain, limits    wake for brief batches too, since no caller may look.
  *   cancel, expiry   take jobs out: nothing becomes ready by that or ends earlier.
  * A look with the time of an earlier moment (batcher_wake() reads no clock) may
  * take a ready queue for one that lingers; then the leader's time is past too.
@@ -47,13 +52,23 @@
  * each, and its wake-ups would make the later ones late. */
 #define KEEPER_REST_NS UINT64_C(200000)
 
+/* Between two looks at the clock. */
+enum {
+    SPIN_PAUSES = 16
+};
+
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+static uint64_t now_on(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 uint64_t batcher_now_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    return now_on(CLOCK_MONOTONIC);
 }
 
 static int wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns)
@@ -89,13 +104,17 @@ static struct batcher_job *expire_locked(struct batcher *b, uint64_t now_ns)
 
 /* --- Sleeping and calling back. */
 
-/* Forgets a sleeper: the leader, or the follower that fell asleep last. */
+/* Forgets a sleeper: the leader, the spinner, or the follower that fell asleep last. */
 static void unlist_locked(struct batcher *b, struct worker *worker)
 {
     assert(worker->asleep);
-    worker->asleep = false;
+    atomic_store_explicit(&worker->asleep, false, memory_order_relaxed);
     if (worker == b->leader) {
         b->leader = NULL;
+        return;
+    }
+    if (worker == b->spinner) {
+        b->spinner = NULL;
         return;
     }
     assert(worker == b->followers);
@@ -109,27 +128,33 @@ static struct worker *call_back_locked(struct batcher *b, struct worker *worker)
     return worker;
 }
 
-struct worker *rouse_worker_locked(struct batcher *b, uint64_t now_ns)
+struct worker *rouse_worker_locked(struct batcher *b, enum batch_scope scope, uint64_t now_ns)
 {
-    if (b->leader == NULL && b->followers == NULL)
+    if (b->leader == NULL && b->followers == NULL && b->spinner == NULL)
         return NULL;
-    const struct batch_choice choice = batch_policy_choose(&b->policy, now_ns);
+    const struct batch_choice choice = batch_policy_choose(&b->policy, scope, now_ns);
     const bool lingers = choice.at_ns != 0;
     if (b->waking < choice.batches) {
+        if (b->spinner != NULL)
+            return call_back_locked(b, b->spinner);
         /* While a queue lingers the leader is the last to go, because another would have to take
          * its place; otherwise the first, because it would wake for nothing. */
         const bool lead = b->leader != NULL && (!lingers || b->followers == NULL);
         return call_back_locked(b, lead ? b->leader : b->followers);
     }
-    if (lingers && b->waking == 0 && (b->leader == NULL || choice.at_ns < b->leader_at_ns))
-        return call_back_locked(b, b->leader != NULL ? b->leader : b->followers);
-    return NULL;
+    if (!lingers || b->waking > 0 || (b->leader != NULL && b->leader_at_ns <= choice.at_ns))
+        return NULL;
+    if (b->spinner != NULL)
+        return call_back_locked(b, b->spinner);
+    return call_back_locked(b, b->leader != NULL ? b->leader : b->followers);
 }
 
 void rouse_all_locked(struct batcher *b)
 {
     if (b->leader != NULL)
         pthread_cond_signal(&call_back_locked(b, b->leader)->wake);
+    if (b->spinner != NULL)
+        (void)call_back_locked(b, b->spinner);
     while (b->followers != NULL)
         pthread_cond_signal(&call_back_locked(b, b->followers)->wake);
 }
@@ -154,6 +179,60 @@ static void lead_locked(struct batcher *b, struct worker *worker, uint64_t at_ns
         rc = wait_until(&worker->wake, &b->lock, at_ns);
 }
 
+static void pause_briefly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static unsigned busy_locked(const struct batcher *b)
+{
+    unsigned busy = 0;
+    for (unsigned i = 0; i < b->config.workers; i++)
+        busy += b->policy.runs[i].queue != NULL;
+    return busy;
+}
+
+/* Waits without the lock, and without a system call, until somebody calls it back or it has been
+ * long enough. */
+static void spin_locked(struct batcher *b, struct worker *worker, uint64_t until_ns)
+{
+    b->spinner = worker;
+    pthread_mutex_unlock(&b->lock);
+    do
+        for (unsigned i = 0;
+             i < SPIN_PAUSES && atomic_load_explicit(&worker->asleep, memory_order_relaxed); i++)
+            pause_briefly();
+    while (atomic_load_explicit(&worker->asleep, memory_order_relaxed) &&
+           batcher_now_ns() < until_ns);
+    pthread_mutex_lock(&b->lock);
+}
+
+/* Only after a batch: who was called back for nothing goes to sleep at once. And only one of them:
+ * it takes a processor. True: it has been called back. */
+static bool spin_before_sleep_locked(struct worker *worker, uint64_t now_ns, uint64_t linger_at_ns)
+{
+    struct batcher *b = worker->batcher;
+    const uint64_t until_ns = now_ns + b->config.spin_ns;
+    const bool worth = worker->has_run && b->config.spin_ns > 0 && b->spinner == NULL &&
+                       busy_locked(b) <= b->config.spin_busy_max &&
+                       (linger_at_ns == 0 || until_ns < linger_at_ns);
+    worker->has_run = false;
+    if (!worth)
+        return false;
+    worker->asleep = true;
+    spin_locked(b, worker, until_ns);
+    if (!worker->asleep) {
+        b->waking--;
+        return true;
+    }
+    unlist_locked(b, worker);
+    return false;
+}
+
 static void sleep_locked(struct worker *worker, uint64_t linger_at_ns)
 {
     struct batcher *b = worker->batcher;
@@ -167,6 +246,20 @@ static void sleep_locked(struct worker *worker, uint64_t linger_at_ns)
         unlist_locked(b, worker); /* It led, and its time has come. */
     else
         b->waking--;
+}
+
+void wake_and_unlock(struct batcher *b, enum batch_scope scope)
+{
+    const bool keeper = rouse_keeper_locked(b);
+    struct worker *worker;
+    while ((worker = rouse_worker_locked(b, scope, b->seen_ns)) != NULL) {
+        pthread_mutex_unlock(&b->lock);
+        pthread_cond_signal(&worker->wake);
+        pthread_mutex_lock(&b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (keeper)
+        pthread_cond_signal(&b->keeper_wake);
 }
 
 /* --- Running a batch. */
@@ -190,7 +283,8 @@ static void observe(struct worker *worker, const struct batch_run *batch, uint64
     if (config->observe == NULL)
         return;
     struct batcher_batch_info info = {
-        .worker = worker->index,
+        .runner = worker->index,
+        .by_caller = worker->index >= worker->batcher->config.workers,
         .reason = batch->reason,
         .jobs = load->jobs,
         .rows = load->rows,
@@ -205,15 +299,15 @@ static void observe(struct worker *worker, const struct batch_run *batch, uint64
     config->observe(config->ctx, queue_of(batch)->ctx, &info);
 }
 
-static void hand_back(struct worker *worker, const struct batch_run *batch)
+/* The jobs of a batch as a list, in front of another. */
+static struct batcher_job *list_jobs(const struct worker *worker, const struct batch_run *batch,
+                                     struct batcher_job *list)
 {
-    const struct batcher_config *config = &worker->batcher->config;
-    struct batcher_job *list = NULL;
     for (size_t i = batch->load.jobs; i-- > 0;) {
         worker->jobs[i]->next = list;
         list = worker->jobs[i];
     }
-    config->done(config->ctx, list);
+    return list;
 }
 
 /* Returns when it had run. */
@@ -225,7 +319,6 @@ static uint64_t run(struct worker *worker, const struct batch_run *batch)
     for (size_t i = 0; i < batch->load.jobs; i++)
         worker->jobs[i]->finished_ns = finished_ns;
     observe(worker, batch, finished_ns);
-    hand_back(worker, batch);
     return finished_ns;
 }
 
@@ -246,12 +339,13 @@ static bool work_locked(struct worker *worker)
     const uint64_t now_ns = batcher_now_ns();
     b->seen_ns = now_ns;
     struct batcher_job *expired = expire_locked(b, now_ns);
-    const struct batch_choice choice = batch_policy_choose(&b->policy, now_ns);
+    const struct batch_choice choice = batch_policy_choose(&b->policy, BATCH_SCOPE_ALL, now_ns);
 
     if (choice.queue == NULL && expired == NULL) {
         if (b->workers_stopping && !queued_locked(b))
             return false;
-        sleep_locked(worker, choice.at_ns);
+        if (!spin_before_sleep_locked(worker, now_ns, choice.at_ns))
+            sleep_locked(worker, choice.at_ns);
         return true;
     }
 
@@ -259,16 +353,56 @@ static bool work_locked(struct worker *worker)
     struct worker *roused = NULL;
     if (choice.queue != NULL) {
         batch = batch_policy_seal(&b->policy, &choice, worker->index, now_ns, worker->jobs);
-        roused = rouse_worker_locked(b, now_ns);
+        roused = rouse_worker_locked(b, BATCH_SCOPE_LONG, now_ns);
     }
     unlock_and_signal(b, roused);
     if (expired != NULL)
         b->config.done(b->config.ctx, expired);
-    const uint64_t finished_ns = batch.queue != NULL ? run(worker, &batch) : 0;
+    uint64_t finished_ns = 0, cpu_ns = 0;
+    if (batch.queue != NULL) {
+        worker->has_run = true;
+        const uint64_t cpu_before_ns = now_on(CLOCK_THREAD_CPUTIME_ID);
+        finished_ns = run(worker, &batch);
+        cpu_ns = now_on(CLOCK_THREAD_CPUTIME_ID) - cpu_before_ns;
+        b->config.done(b->config.ctx, list_jobs(worker, &batch, NULL));
+    }
     pthread_mutex_lock(&b->lock);
     if (batch.queue != NULL)
-        batch_policy_finish(&b->policy, worker->index, finished_ns);
+        batch_policy_finish(&b->policy, worker->index, finished_ns, cpu_ns);
     return true;
+}
+
+/* Under one lock from the look until the others are called back, so that what is not ours is
+ * somebody else's. */
+static bool seal_brief_locked(struct batcher *b, struct worker *caller, struct batch_run *out)
+{
+    const struct batch_choice choice =
+        batch_policy_choose(&b->policy, BATCH_SCOPE_BRIEF, b->seen_ns);
+    if (choice.queue == NULL)
+        return false;
+    *out = batch_policy_seal(&b->policy, &choice, caller->index, b->seen_ns, caller->jobs);
+    return true;
+}
+
+struct batcher_job *batcher_run_brief(struct batcher *b, unsigned index)
+{
+    assert(index < b->config.callers);
+    struct worker *caller = &b->workers[b->config.workers + index];
+    struct batch_run batch;
+    const uint64_t now_ns = batcher_now_ns();
+    pthread_mutex_lock(&b->lock);
+    b->seen_ns = now_ns;
+    struct batcher_job *expired = expire_locked(b, now_ns);
+    if (!seal_brief_locked(b, caller, &batch)) {
+        wake_and_unlock(b, BATCH_SCOPE_LONG);
+        return expired;
+    }
+    pthread_mutex_unlock(&b->lock);
+    const uint64_t finished_ns = run(caller, &batch);
+    pthread_mutex_lock(&b->lock);
+    batch_policy_finish(&b->policy, caller->index, finished_ns, 0);
+    pthread_mutex_unlock(&b->lock);
+    return list_jobs(caller, &batch, expired);
 }
 
 void *worker_main(void *arg)

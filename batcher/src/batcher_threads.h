@@ -10,6 +10,7 @@
 #include "batch_policy.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct batcher_queue {
     struct batch_queue policy; /* under the batcher's lock */
@@ -18,13 +19,15 @@ struct batcher_queue {
     struct job_lane lanes[]; /* policy's */
 };
 
+/* A worker, or a caller: that has no thread of ours and does not sleep. */
 struct worker {
     struct batcher *batcher;
-    unsigned index;
+    unsigned index; /* as a runner */
     pthread_t thread;
     struct batcher_job **jobs; /* room for a batch; only this worker touches it */
     pthread_cond_t wake;
-    bool asleep;                  /* under the lock: nobody has called it back yet */
+    bool has_run;                 /* a batch since it slept */
+    atomic_bool asleep;           /* written under the lock: nobody has called it back yet */
     struct worker *next_follower; /* under the lock */
 };
 
@@ -36,6 +39,7 @@ struct batcher {
     uint64_t seen_ns;         /* the latest time that anybody told us */
     struct worker *leader;    /* the one sleeper that has a timeout, for the next linger to end */
     uint64_t leader_at_ns;    /* when it will look by itself */
+    struct worker *spinner;   /* the one that still looks whether somebody calls it back */
     struct worker *followers; /* the other sleepers; the last to fall asleep is the first to wake */
     unsigned waking;          /* called back, but not yet awake */
     uint64_t keeper_at_ns;    /* when the keeper has to look; not after any deadline that waits */
@@ -47,9 +51,9 @@ struct batcher {
 
     struct batch_queue **queues; /* policy's, and */
     struct batch_run *runs;      /* these too */
-    struct worker *workers;
+    struct worker *workers;      /* and behind them the callers */
     unsigned workers_started;
-    struct batcher_job **jobs; /* the workers' arrays, in one piece */
+    struct batcher_job **jobs; /* the arrays of all runners, in one piece */
     pthread_t keeper;
     bool keeper_started;
     pthread_cond_t keeper_wake;
@@ -60,12 +64,15 @@ uint64_t batcher_now_ns(void);
 void *worker_main(void *worker);
 void *keeper_main(void *batcher);
 
-/* Calls back one sleeping worker when there is something for it to do that no
- * other is about to do. The caller signals its `wake` after unlocking. */
-struct worker *rouse_worker_locked(struct batcher *b, uint64_t now_ns);
+/* Calls back one sleeping worker when there is something in the scope for it to do that no
+ * other is about to do. Who asked signals its `wake` after unlocking. */
+struct worker *rouse_worker_locked(struct batcher *b, enum batch_scope scope, uint64_t now_ns);
 void rouse_all_locked(struct batcher *b);
 
-/* True: the caller signals keeper_wake after unlocking. */
+/* True: who asked signals keeper_wake after unlocking. */
 bool rouse_keeper_locked(struct batcher *b);
+
+/* Calls back everybody who has something to do, and lets the lock go. */
+void wake_and_unlock(struct batcher *b, enum batch_scope scope);
 
 #endif

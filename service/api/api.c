@@ -177,15 +177,6 @@ static void on_request(void *ctx, struct http_exchange *ex)
     }
 }
 
-static void on_tick(void *ctx)
-{
-    struct api_loop *loop = ctx;
-    if (!loop->submitted)
-        return;
-    loop->submitted = false;
-    batcher_wake(compute_batcher(loop->api->compute));
-}
-
 /* --- jobs and exchanges that end */
 
 /* Jobs of clients that are gone may still be running; they come back to this loop. */
@@ -202,17 +193,41 @@ static void on_jobs_done(void *ctx, struct batcher_job *list)
     tell_stopped(loop);
 }
 
-void api_jobs_done(void *ctx, struct batcher_job *list)
+/* Each to its loop, as chains of neighbours that belong to one. `here` is the loop that we are on;
+ * NULL: none. */
+static void give_back(struct api_loop *here, struct batcher_job *list)
 {
-    (void)ctx;
-    while (list != NULL) { /* as chains of neighbours that belong to one loop */
+    while (list != NULL) {
         struct batcher_job *first = list, *last = list;
         struct api_loop *loop = container_of(first, struct job, base)->loop;
         while (last->next != NULL && container_of(last->next, struct job, base)->loop == loop)
             last = last->next;
         list = last->next;
-        completion_push(&loop->completion, first, last);
+        last->next = NULL;
+        if (loop == here)
+            on_jobs_done(loop, first);
+        else
+            completion_push(&loop->completion, first, last);
     }
+}
+
+void api_jobs_done(void *ctx, struct batcher_job *list)
+{
+    (void)ctx;
+    give_back(NULL, list);
+}
+
+/* An answer may let the next pipelined request in, which the next look finds. */
+static void on_tick(void *ctx)
+{
+    struct api_loop *loop = ctx;
+    if (!loop->submitted)
+        return;
+    struct batcher *batcher = compute_batcher(loop->api->compute);
+    struct batcher_job *list;
+    while ((list = batcher_run_brief(batcher, loop->index)) != NULL)
+        give_back(loop, list);
+    loop->submitted = false;
 }
 
 static void on_abort(void *ctx, struct http_exchange *ex, enum http_abort why)
@@ -260,11 +275,11 @@ const struct http_handler *api_handler(void)
 
 /* --- life cycle */
 
-int api_loop_init(struct api_loop *loop, struct api *api, uv_loop_t *uv,
-                  struct metrics_shard *shard)
+int api_loop_init(struct api_loop *loop, struct api *api, uv_loop_t *uv, unsigned index)
 {
     loop->api = api;
-    loop->shard = shard;
+    loop->index = index;
+    loop->shard = metrics_shard(api->metrics, index);
     job_pool_init(&loop->jobs);
     struct json_limits limits = {.depth_max = api->config->json_depth_max,
                                  .number_bytes_max = api->config->json_number_bytes_max};

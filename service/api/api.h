@@ -10,7 +10,8 @@
  *   Life of a request
  *              on_headers: route, check what the head alone decides
  *              on_request: decode the body into a job, submit it
- *              on_tick:    wake the batcher once for all jobs of this turn
+ *              on_tick:    once for all jobs of this turn: run brief batches, wake workers
+ *                          for the others
  *              worker:     compute; completion list; one wake-up of the loop
  *              loop:       encode, answer, recycle the job
  */
@@ -62,6 +63,7 @@ struct api {
 struct api_loop {
     struct api *api;
     struct http_server *server;
+    unsigned index; /* of this loop */
     struct metrics_shard *shard;
     struct completion completion;
     struct job_pool jobs;
@@ -75,9 +77,9 @@ struct api_loop {
 /* The handler for http_server_config; its context is a struct api_loop. */
 const struct http_handler *api_handler(void);
 
-/* 0 or a libuv error. `uv` is the loop that will run it. */
-int api_loop_init(struct api_loop *loop, struct api *api, uv_loop_t *uv,
-                  struct metrics_shard *shard) __attribute__((warn_unused_result));
+/* 0 or a libuv error. `uv` is the loop that will run it; it counts in the shard of its index. */
+int api_loop_init(struct api_loop *loop, struct api *api, uv_loop_t *uv, unsigned index)
+    __attribute__((warn_unused_result));
 /* Closes its handle; after that, and after uv_run(), api_loop_deinit(). */
 void api_loop_close(struct api_loop *loop);
 void api_loop_deinit(struct api_loop *loop);

@@ -400,12 +400,13 @@ static void append_time(struct buffer *out, uint64_t monotonic_ns)
 
 static void append_batch(struct buffer *out, const struct recent_batch *batch)
 {
+    const char *place = batch->on_loop ? "loop" : "worker";
     append_time(out, batch->finished_ns);
     buffer_append_format(out,
                          ",\"reason\":\"%s\",\"rows\":%zu,\"jobs\":%zu,\"failed\":%zu,"
-                         "\"work\":%" PRIu64 ",\"worker\":%u,",
+                         "\"work\":%" PRIu64 ",\"place\":\"%s\",\"%s\":%u,",
                          batcher_reason_str(batch->reason), batch->rows, batch->jobs, batch->failed,
-                         batch->work, batch->worker);
+                         batch->work, place, place, batch->runner);
     append_us(out, "oldest_wait_us", (double)batch->wait_ns_max);
     buffer_append_str(out, ",");
     append_us(out, "predicted_us", (double)batch->predicted_ns);

@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "compute_count.h"
+#include "hand_over.h"
 #include "job.h"
 #include "verifier.h"
 
@@ -19,9 +20,18 @@ enum {
     WORKER_STACK_BYTES = 512 * 1024
 };
 
-/* A worker's own memory for one batch: its input, its output and the model's scratch. Made for
- * the largest batch of the configuration; it grows on the worker itself when the limits were
- * raised since. */
+/* However quick a hand-over is, on a loop a batch of this length is not noticed beside what it
+ * takes to read the requests; and however slow, no other request of the loop waits longer for it.
+ */
+#define BRIEF_NS_MIN (100 * NS_PER_US)
+#define BRIEF_NS_MAX (250 * NS_PER_US)
+
+/* Spinning for as long as sleeping and waking would take costs at most twice the best choice. */
+#define SPIN_NS_MAX (50 * NS_PER_US)
+
+/* The memory of who runs batches, a worker or a loop: for the input, the output and the model's
+ * scratch of one. A worker's is made for the largest batch of the configuration, a loop's for one
+ * row. It grows on its own thread when a batch may need more. */
 struct worker {
     _Alignas(64) float *memory;
     size_t floats;
@@ -36,13 +46,21 @@ struct compute {
     struct batcher *batcher;
     struct compute_queue *queues;
     size_t queues_count;
-    struct worker *workers;
+    struct worker *workers; /* and behind them the loops: by a batch's runner */
     unsigned workers_count;
+    unsigned loops_count;
+    uint64_t hand_over_ns;
     double *seed_memory;       /* while costs are seeded */
     struct verifier *verifier; /* NULL: nothing is verified */
     _Atomic(const struct kernels *) kernels[METRICS_INDICATOR_COUNT];
     atomic_size_t busy;
 };
+
+/* Workers and loops. */
+static unsigned runners(const struct compute *c)
+{
+    return c->workers_count + c->loops_count;
+}
 
 /* --- a worker's memory */
 
@@ -184,20 +202,21 @@ static void run_series(const struct kernels *kernels, enum compute_kind kind, st
     }
 }
 
-static void run(void *ctx, void *queue_ctx, unsigned worker, struct batcher_job **jobs,
+static void run(void *ctx, void *queue_ctx, unsigned runner, struct batcher_job **jobs,
                 size_t count)
 {
     struct compute *c = ctx;
     const struct compute_queue *queue = queue_ctx;
     const struct kernels *kernels = compute_kernels_of(c, compute_indicator(queue));
-    c->workers[worker].kernels = kernels;
-    atomic_fetch_add_explicit(&c->busy, 1, memory_order_relaxed);
+    const size_t busy = runner < c->workers_count;
+    c->workers[runner].kernels = kernels;
+    atomic_fetch_add_explicit(&c->busy, busy, memory_order_relaxed);
     if (queue->kind == COMPUTE_PREDICT)
-        run_predict(c, queue, worker, jobs, count);
+        run_predict(c, queue, runner, jobs, count);
     else
         for (size_t i = 0; i < count; i++)
             run_series(kernels, queue->kind, container_of(jobs[i], struct job, base));
-    atomic_fetch_sub_explicit(&c->busy, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&c->busy, busy, memory_order_relaxed);
 }
 
 /* --- what became of a batch, on the worker */
@@ -218,8 +237,10 @@ enum metrics_indicator compute_indicator(const struct compute_queue *queue)
                                                                  : METRICS_INDICATOR_MATMUL;
 }
 
-static void remember(struct compute_queue *queue, const struct batcher_batch_info *info)
+static void remember(const struct compute *c, struct compute_queue *queue,
+                     const struct batcher_batch_info *info)
 {
+    unsigned first = info->by_caller ? c->workers_count : 0;
     recent_batches_add(&queue->recent, &(struct recent_batch){
                                            .finished_ns = info->finished_ns,
                                            .wait_ns_max = info->wait_ns_max,
@@ -229,7 +250,8 @@ static void remember(struct compute_queue *queue, const struct batcher_batch_inf
                                            .rows = info->rows,
                                            .jobs = info->jobs,
                                            .failed = info->failed,
-                                           .worker = info->worker,
+                                           .runner = info->runner - first,
+                                           .on_loop = info->by_caller,
                                            .reason = info->reason,
                                        });
 }
@@ -238,7 +260,7 @@ static void remember(struct compute_queue *queue, const struct batcher_batch_inf
 static void offer_to_verifier(struct compute *c, const struct compute_queue *queue,
                               const struct batcher_batch_info *info)
 {
-    struct worker *worker = &c->workers[info->worker];
+    struct worker *worker = &c->workers[info->runner];
     if (c->verifier != NULL && worker->kernels != kernels_for(KERNELS_SCALAR))
         verifier_offer(c->verifier, &worker->turn, worker->shard, queue, info->items, info->jobs);
 }
@@ -247,10 +269,10 @@ static void observe(void *ctx, void *queue_ctx, const struct batcher_batch_info 
 {
     struct compute *c = ctx;
     struct compute_queue *queue = queue_ctx;
-    const struct worker *worker = &c->workers[info->worker];
+    const struct worker *worker = &c->workers[info->runner];
     atomic_store_explicit(&queue->last_batch_ns, info->finished_ns, memory_order_relaxed);
     compute_count(worker->shard, queue, worker->kernels->isa, info);
-    remember(queue, info);
+    remember(c, queue, info);
     offer_to_verifier(c, queue, info);
 }
 
@@ -277,7 +299,7 @@ static bool give_up_kernels(void *ctx, enum metrics_indicator indicator)
 
 static int create_verifier(struct compute *c)
 {
-    for (unsigned i = 0; i < c->workers_count; i++)
+    for (unsigned i = 0; i < runners(c); i++)
         verifier_turn_init(&c->workers[i].turn, i);
     const struct verifier_config config = {.one_in = c->config.config->verify_one_in,
                                            .cpu_percent = c->config.config->verify_cpu_percent,
@@ -373,15 +395,16 @@ static void list_queues(struct compute *c)
     add_queue(c, COMPUTE_RSI, "rsi", NULL);
 }
 
-/* Floats that the largest batch of any model takes on one worker. */
-static size_t worker_memory_size(const struct compute *c)
+/* Floats that the largest batch of any model takes, of at most so many rows. */
+static size_t memory_size(const struct compute *c, size_t rows_max)
 {
     size_t size = 1;
     for (size_t i = 0; i < c->queues_count; i++) {
         const struct compute_queue *queue = &c->queues[i];
         if (queue->kind != COMPUTE_PREDICT)
             continue;
-        size_t needed = floats_for(queue->model, queue->limits.batch_rows_max);
+        size_t rows = queue->limits.batch_rows_max;
+        size_t needed = floats_for(queue->model, rows < rows_max ? rows : rows_max);
         size = needed > size ? needed : size;
     }
     return size;
@@ -389,13 +412,14 @@ static size_t worker_memory_size(const struct compute *c)
 
 static int create_workers(struct compute *c)
 {
-    size_t floats = worker_memory_size(c);
+    size_t floats_of_worker = memory_size(c, SIZE_MAX), floats_of_loop = memory_size(c, 1);
     /* calloc does not know of the alignment that keeps workers off each other's cache lines. */
-    c->workers = aligned_alloc(_Alignof(struct worker), c->workers_count * sizeof *c->workers);
+    c->workers = aligned_alloc(_Alignof(struct worker), runners(c) * sizeof *c->workers);
     if (c->workers == NULL)
         return -1;
-    memset(c->workers, 0, c->workers_count * sizeof *c->workers);
-    for (unsigned i = 0; i < c->workers_count; i++) {
+    memset(c->workers, 0, runners(c) * sizeof *c->workers);
+    for (unsigned i = 0; i < runners(c); i++) {
+        size_t floats = i < c->workers_count ? floats_of_worker : floats_of_loop;
         c->workers[i].memory = allocate_floats(floats);
         if (c->workers[i].memory == NULL)
             return -1;
@@ -466,9 +490,37 @@ static struct batcher_shares shares_for(const struct compute *c)
     return shares;
 }
 
+uint64_t compute_brief_ns_max(const struct compute *c)
+{
+    switch (c->config.config->execution) {
+    case CONFIG_EXECUTION_WORKERS:
+        return 0;
+    case CONFIG_EXECUTION_LOOPS:
+        return UINT64_MAX;
+    case CONFIG_EXECUTION_AUTO:
+        break;
+    }
+    uint64_t twice_ns = 2 * c->hand_over_ns;
+    if (twice_ns < BRIEF_NS_MIN)
+        return BRIEF_NS_MIN;
+    return twice_ns < BRIEF_NS_MAX ? twice_ns : BRIEF_NS_MAX;
+}
+
+/* One that spins must have a processor that no loop and no other worker wants. */
+static void set_spinning(const struct compute *c, struct batcher_config *config)
+{
+    size_t cores = c->config.config->cores;
+    if (cores <= c->loops_count)
+        return;
+    config->spin_ns = c->hand_over_ns < SPIN_NS_MAX ? c->hand_over_ns : SPIN_NS_MAX;
+    config->spin_busy_max = (unsigned)cores - c->loops_count - 1;
+}
+
 static enum batcher_status create_batcher(struct compute *c)
 {
     struct batcher_config config = {.workers = c->workers_count,
+                                    .callers = c->loops_count,
+                                    .brief_ns_max = compute_brief_ns_max(c),
                                     .queues_max = c->queues_count,
                                     .batch_jobs_max = largest_batch(c),
                                     .thread_stack_bytes = WORKER_STACK_BYTES,
@@ -477,6 +529,7 @@ static enum batcher_status create_batcher(struct compute *c)
                                     .run = run,
                                     .done = done,
                                     .observe = observe};
+    set_spinning(c, &config);
     enum batcher_status status = batcher_create(&config, &c->batcher);
     for (size_t i = 0; i < c->queues_count && status == BATCHER_OK; i++) {
         struct compute_queue *queue = &c->queues[i];
@@ -546,6 +599,8 @@ int compute_create(const struct compute_config *config, struct compute **out, co
         return -1;
     c->config = *config;
     c->workers_count = (unsigned)config->config->workers;
+    c->loops_count = (unsigned)config->config->io_threads;
+    c->hand_over_ns = hand_over_measure_ns();
     for (size_t i = 0; i < METRICS_INDICATOR_COUNT; i++)
         atomic_init(&c->kernels[i], config->kernels);
     size_t queues_max = model_repository_count(config->repository) + INDICATORS;
@@ -573,12 +628,14 @@ fail:
     return -1;
 }
 
-void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned first_shard)
+void compute_set_metrics(struct compute *c, struct metrics *metrics)
 {
     for (unsigned i = 0; i < c->workers_count; i++)
-        c->workers[i].shard = metrics_shard(metrics, first_shard + i);
+        c->workers[i].shard = metrics_shard(metrics, c->loops_count + i);
+    for (unsigned i = 0; i < c->loops_count; i++)
+        c->workers[c->workers_count + i].shard = metrics_shard(metrics, i);
     if (c->verifier != NULL)
-        verifier_set_metrics(c->verifier, metrics_shard(metrics, first_shard + c->workers_count));
+        verifier_set_metrics(c->verifier, metrics_shard(metrics, runners(c)));
 }
 
 void compute_destroy(struct compute *c)
@@ -587,7 +644,7 @@ void compute_destroy(struct compute *c)
         return;
     batcher_destroy(c->batcher);
     verifier_destroy(c->verifier);
-    for (unsigned i = 0; c->workers != NULL && i < c->workers_count; i++)
+    for (unsigned i = 0; c->workers != NULL && i < runners(c); i++)
         free(c->workers[i].memory);
     free(c->workers);
     for (size_t i = 0; i < c->queues_count; i++)

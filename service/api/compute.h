@@ -5,17 +5,16 @@
  * share a queue whatever their period and length: the kernels take each series by
  * itself, so a common period would buy nothing and cost smaller batches.)
  *
- *   Threads    created before the workers start; then batches run on workers,
- *              each with its own scratch. compute_set_batching() on one thread at a
- *              time; everything else is read-only, but for which kernels are in use.
- *   Memory     a worker's is made for the largest batch of the configuration. A limit
- *              that was raised since makes it grow on the worker, once; when that
- *              fails the batch runs in pieces that fit.
- *   Kernels    one table for each of METRICS_INDICATOR_MAP, which a worker reads once
- *              per batch: at first compute_config.kernels, and KERNELS_SCALAR once a
- *              check of a result has failed (verifier.h).
- *   Isolation  a job whose result is not finite is not an error (JSON null);
- *              jobs do not share memory, so one cannot spoil another.
+ *   Threads    created before the workers start; then batches run on workers, and brief
+ *              ones on loops (batch_policy.h says which; here is how brief), each with
+ *              its own scratch. compute_set_batching() on one thread at a time;
+ *              everything else is read-only, but for which kernels are in use.
+ *   Memory     a loop's grows when it needs some; a worker's is made for the largest batch of the
+ * configuration. A limit that was raised since makes it grow on the worker, once; when that fails
+ * the batch runs in pieces that fit. Kernels    one table for each of METRICS_INDICATOR_MAP, which
+ * a worker reads once per batch: at first compute_config.kernels, and KERNELS_SCALAR once a check
+ * of a result has failed (verifier.h). Isolation  a job whose result is not finite is not an error
+ * (JSON null); jobs do not share memory, so one cannot spoil another.
  */
 #ifndef COMPUTE_H
 #define COMPUTE_H
@@ -66,9 +65,13 @@ struct compute_config {
 int compute_create(const struct compute_config *config, struct compute **out, const char **why)
     __attribute__((warn_unused_result));
 
-/* The registry must outlive the compute; worker i counts in shards[i], and the verifier in the one
- * behind the last worker's. Before the first job. */
-void compute_set_metrics(struct compute *c, struct metrics *metrics, unsigned first_shard);
+/* The registry must outlive the compute; its shards are those of the loops, then of the workers,
+ * then the verifier's. Before the first job. */
+void compute_set_metrics(struct compute *c, struct metrics *metrics);
+
+/* A batch that is predicted to take no longer runs on the loop: twice what a hand-over to another
+ * thread and back was measured to take, within bounds. 0: none does; UINT64_MAX: all do. */
+uint64_t compute_brief_ns_max(const struct compute *c);
 
 /* Runs or gives up what is queued, joins the workers. NULL is a no-op. */
 void compute_destroy(struct compute *c);

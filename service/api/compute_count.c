@@ -91,14 +91,15 @@ void compute_count(struct metrics_shard *shard, const struct compute_queue *queu
     metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL,
                 metrics_labels(METRICS_BATCHER_BATCHES_TOTAL, queue->label,
                                info->failed > 0 ? METRICS_OUTCOME_ERROR : METRICS_OUTCOME_SUCCESS,
-                               0),
+                               info->by_caller ? METRICS_PLACE_LOOP : METRICS_PLACE_WORKER),
                 1);
     metrics_add(shard, METRICS_BATCHER_FLUSHES_TOTAL,
                 metrics_labels(METRICS_BATCHER_FLUSHES_TOTAL, queue->label, info->reason, 0), 1);
     metrics_add(shard, METRICS_BATCHER_ROWS_TOTAL,
                 metrics_labels(METRICS_BATCHER_ROWS_TOTAL, queue->label, METRICS_ROWS_REAL, 0),
                 info->rows);
-    metrics_add(shard, METRICS_COMPUTE_WORKER_BUSY_SECONDS_TOTAL, 0, info->run_ns);
+    if (!info->by_caller)
+        metrics_add(shard, METRICS_COMPUTE_WORKER_BUSY_SECONDS_TOTAL, 0, info->run_ns);
     metrics_add(shard, METRICS_COMPUTE_TASKS_TOTAL, 0, 1);
     metrics_observe(shard, METRICS_COMPUTE_TASK_WAIT_SECONDS, 0, info->wait_ns_max);
     metrics_add(shard, METRICS_COMPUTE_KERNEL_DISPATCH_TOTAL, isa_of(isa), 1);

@@ -27,7 +27,8 @@ struct recent_batch {
     size_t rows;
     size_t jobs;
     size_t failed;
-    unsigned worker;
+    unsigned runner; /* a worker's index, or a loop's */
+    bool on_loop;
     enum batcher_reason reason;
 };
 

@@ -90,6 +90,10 @@
     X(METRICS_REQUEST_STATUS_REJECTED,  "rejected")        \
     X(METRICS_REQUEST_STATUS_CANCELLED, "cancelled")
 
+#define METRICS_PLACE_MAP(X)                \
+    X(METRICS_PLACE_WORKER, "worker")       \
+    X(METRICS_PLACE_LOOP,   "loop")
+
 #define METRICS_OUTCOME_MAP(X)                 \
     X(METRICS_OUTCOME_SUCCESS, "success")      \
     X(METRICS_OUTCOME_ERROR,   "error")
@@ -217,6 +221,7 @@ enum metrics_code { METRICS_CODE_MAP(METRICS_VALUE) METRICS_CODE_COUNT };
 enum metrics_connection { METRICS_CONNECTION_MAP(METRICS_VALUE) METRICS_CONNECTION_COUNT };
 enum metrics_protocol_error { METRICS_PROTOCOL_ERROR_MAP(METRICS_VALUE) METRICS_PROTOCOL_ERROR_COUNT };
 enum metrics_request_status { METRICS_REQUEST_STATUS_MAP(METRICS_VALUE) METRICS_REQUEST_STATUS_COUNT };
+enum metrics_place { METRICS_PLACE_MAP(METRICS_VALUE) METRICS_PLACE_COUNT };
 enum metrics_outcome { METRICS_OUTCOME_MAP(METRICS_VALUE) METRICS_OUTCOME_COUNT };
 enum metrics_flush { METRICS_FLUSH_MAP(METRICS_VALUE) METRICS_FLUSH_COUNT };
 enum metrics_rejection { METRICS_REJECTION_MAP(METRICS_VALUE) METRICS_REJECTION_COUNT };
@@ -246,6 +251,7 @@ enum metrics_level { METRICS_LEVEL_MAP(METRICS_VALUE) METRICS_LEVEL_COUNT };
     X(PROTOCOL_ERROR, "reason")        \
     X(REQUEST_STATUS, "status")        \
     X(OUTCOME,        "status")        \
+    X(PLACE,          "place")         \
     X(FLUSH,          "reason")        \
     X(REJECTION,      "reason")        \
     X(DEADLINE_STAGE, "stage")         \
@@ -417,8 +423,8 @@ enum metrics_label {
       GAUGE, SECONDS, NONE, MODEL, NONE, NONE,                                                     \
       "Configured (or adaptively chosen) batch timeout.")                                          \
     X(BATCHER_BATCHES_TOTAL, "batcher_batches_total",                                              \
-      COUNTER, NUMBER, NONE, MODEL, OUTCOME, NONE,                                                 \
-      "Batches executed.")                                                                         \
+      COUNTER, NUMBER, NONE, MODEL, OUTCOME, PLACE,                                                \
+      "Batches executed, and on what thread.")                                                                         \
     X(BATCHER_FLUSHES_TOTAL, "batcher_flushes_total",                                              \
       COUNTER, NUMBER, NONE, MODEL, FLUSH, NONE,                                                   \
       "Why each batch was closed.")                                                                \

@@ -256,8 +256,9 @@ def test_batches_may_become_larger_than_the_configured_maximum(start, digit):
 # --- the last batches
 
 
-def test_recent_batches_say_what_they_were(start, digit):
-    server = start(config={"workers": 1})
+@pytest.mark.parametrize("execution, place", [("workers", "worker"), ("loops", "loop")])
+def test_recent_batches_say_what_they_were(start, digit, execution, place):
+    server = start(config={"workers": 1, "execution": execution})
     assert admin(server, "GET", f"{DIGITS}/recent").json() == {"queue": "digits", "batches": []}
     begin = datetime.now(timezone.utc)
     for rows in (1, 2, 3):
@@ -265,7 +266,8 @@ def test_recent_batches_say_what_they_were(start, digit):
     batches = admin(server, "GET", f"{DIGITS}/recent").json()["batches"]
     assert [batch["rows"] for batch in batches] == [3, 2, 1]
     for batch in batches:
-        assert (batch["jobs"], batch["failed"], batch["worker"], batch["reason"]) == (1, 0, 0, "idle")
+        assert (batch["jobs"], batch["failed"], batch["reason"]) == (1, 0, "idle")
+        assert (batch["place"], batch[place]) == (place, 0)
         assert batch["work"] == batch["rows"]
         assert batch["actual_us"] > 0 and batch["oldest_wait_us"] > 0 and batch["predicted_us"] >= 0
         assert abs((datetime.fromisoformat(batch["time"].replace("Z", "+00:00")) - begin).total_seconds()) < 10

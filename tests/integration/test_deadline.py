@@ -7,10 +7,10 @@ from jitney_client import assert_error, request
 from jitney_server import wait_until
 
 PREDICT = "/v1/models/digits:predict"
-# One worker, and a batch that takes it for long: what comes then has to wait.
+# One worker, and a batch that takes it for long: what comes then has to wait, as nothing runs on the loop.
 BUSY_ROWS = 4096
 # What is expected to be late is let in all the same, to see what becomes of it.
-BUSY = {"workers": 1, "scheduling": {"refuse_late": False}, "queues": {"wide": {"max_batch_rows": BUSY_ROWS}}}
+BUSY = {"workers": 1, "execution": "workers", "scheduling": {"refuse_late": False}, "queues": {"wide": {"max_batch_rows": BUSY_ROWS}}}
 BUSY_BODY = b'{"instances":[' + b",".join([b"[" + b",".join([b"0"] * 1024) + b"]"] * BUSY_ROWS) + b"]}"
 
 

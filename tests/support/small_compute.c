@@ -87,7 +87,7 @@ void small_compute_create(struct small_compute *small, const char *config, const
     unsigned shards = 1 + (unsigned)small->config->workers + 1; /* a loop, workers, the verifier */
     struct metrics_config metrics_config = {.shards = shards, .models = models, .models_count = 4};
     assert_int_equal(metrics_create(&metrics_config, &small->metrics), 0);
-    compute_set_metrics(small->compute, small->metrics, 1);
+    compute_set_metrics(small->compute, small->metrics);
 }
 
 void small_compute_destroy(struct small_compute *small)

@@ -26,7 +26,7 @@ static const struct batcher_queue_limits roomy = {.batch_rows_max = 8,
 struct rig {
     struct batch_policy policy;
     struct batch_queue *pointers[QUEUES_MAX];
-    struct batch_run runs[WORKERS_MAX];
+    struct batch_run runs[WORKERS_MAX + 1]; /* and a caller's */
     struct batch_queue queues[QUEUES_MAX];
     struct job_lane lanes[QUEUES_MAX][BATCHER_CLASS_COUNT];
 };
@@ -80,19 +80,19 @@ static void worker_serves_the_queue_whose_oldest_job_waited_longest(void **state
     rig_init(&rig, 2);
     struct batch_queue *a = add_queue(&rig, roomy);
     struct batch_queue *b = add_queue(&rig, roomy);
-    assert_null(batch_policy_choose(&rig.policy, 1).queue);
+    assert_null(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 1).queue);
 
     struct batcher_job jobs[3] = {job_of(1, 0), job_of(8, 0), job_of(1, 0)};
     admit(&rig, b, &jobs[0], 10);
     admit(&rig, a, &jobs[1], 11);
     admit(&rig, b, &jobs[2], 12);
-    struct batch_choice choice = batch_policy_choose(&rig.policy, 20);
+    struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 20);
     assert_ptr_equal(choice.queue, b);
     assert_int_equal(choice.reason, BATCHER_REASON_IDLE);
     assert_int_equal(choice.batches, 2);
     struct batcher_job *batch[JOBS_MAX];
     assert_int_equal(batch_policy_seal(&rig.policy, &choice, 0, 20, batch).load.jobs, 2);
-    choice = batch_policy_choose(&rig.policy, 20);
+    choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 20);
     assert_ptr_equal(choice.queue, a);
     assert_int_equal(choice.reason, BATCHER_REASON_SIZE);
 }
@@ -109,9 +109,9 @@ static void urgent_queue_goes_before_an_older_one(void **state)
     jobs[0].class = jobs[1].class = BATCHER_CLASS_BATCH;
     admit(&rig, old, &jobs[0], 1 * MS);
     admit(&rig, urgent, &jobs[1], 2 * MS);
-    assert_ptr_equal(batch_policy_choose(&rig.policy, 3 * MS).queue, urgent);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 3 * MS).queue, urgent);
     admit(&rig, interactive, &jobs[2], 3 * MS);
-    assert_ptr_equal(batch_policy_choose(&rig.policy, 3 * MS).queue, interactive);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 3 * MS).queue, interactive);
 }
 
 /* One queue's batches take ten times as long as the other's; both always have work. */
@@ -132,12 +132,13 @@ static void busy_queues_get_the_same_time_whatever_their_batches_cost(void **sta
                 admit(&rig, queues[q], &jobs[n][q], now_ns);
         }
         struct batcher_job *batch[JOBS_MAX];
-        const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+        const struct batch_choice choice =
+            batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, now_ns);
         (void)batch_policy_seal(&rig.policy, &choice, 0, now_ns, batch);
         const size_t chosen = choice.queue == queues[1];
         now_ns += run_ns[chosen];
         used_ns[chosen] += run_ns[chosen];
-        batch_policy_finish(&rig.policy, 0, now_ns);
+        batch_policy_finish(&rig.policy, 0, now_ns, 0);
     }
     const uint64_t apart_ns =
         used_ns[0] > used_ns[1] ? used_ns[0] - used_ns[1] : used_ns[1] - used_ns[0];
@@ -183,9 +184,10 @@ static size_t batches_beside_one_that_had_little(bool limited, size_t rounds)
         else if (n == 3 || rig.runs[worker].queue == little)
             keep_waiting(&rig, little, 1, &pool, now_ns);
         if (rig.runs[worker].queue != NULL)
-            batch_policy_finish(&rig.policy, worker, now_ns);
+            batch_policy_finish(&rig.policy, worker, now_ns, 0);
         struct batcher_job *batch[JOBS_MAX];
-        const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+        const struct batch_choice choice =
+            batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, now_ns);
         of_busy += floods && choice.queue == busy;
         (void)batch_policy_seal(&rig.policy, &choice, worker, now_ns, batch);
     }
@@ -213,12 +215,12 @@ static void choice_tells_when_the_next_linger_ends(void **state)
     struct batcher_job jobs[2] = {job_of(1, 0), job_of(1, 0)};
     admit(&rig, a, &jobs[0], 1 * MS);
     admit(&rig, b, &jobs[1], 1 * MS);
-    struct batch_choice choice = batch_policy_choose(&rig.policy, 1 * MS);
+    struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 1 * MS);
     assert_null(choice.queue);
     assert_int_equal(choice.batches, 0);
     assert_int_equal(choice.at_ns, 3 * MS);
 
-    choice = batch_policy_choose(&rig.policy, 3 * MS);
+    choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 3 * MS);
     assert_ptr_equal(choice.queue, b);
     assert_int_equal(choice.at_ns, 10 * MS); /* a still lingers */
 }
@@ -237,7 +239,8 @@ static void choice_counts_full_batches_within_the_flight_limit(void **state)
     for (size_t i = 0; i < 5; i++) {
         jobs[i] = job_of(2, 0);
         admit(&rig, queue, &jobs[i], 1);
-        assert_int_equal(batch_policy_choose(&rig.policy, 1).batches, expected[i < 2 ? i : 2]);
+        assert_int_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 1).batches,
+                         expected[i < 2 ? i : 2]);
     }
 }
 
@@ -299,7 +302,7 @@ static void expected_latency_counts_what_runs_and_what_waits(void **state)
         admit(&rig, queue, &jobs[i], start_ns);
     }
     struct batcher_job *batch[JOBS_MAX];
-    const struct batch_choice choice = batch_policy_choose(&rig.policy, start_ns);
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, start_ns);
     (void)batch_policy_seal(&rig.policy, &choice, 0, start_ns, batch);
     /* 9 ms run since 4, two full batches wait, and then a batch of one. */
     ns = batch_policy_latency_ns(&rig.policy, queue, &newcomer, start_ns + 4 * MS);
@@ -325,7 +328,7 @@ static void expected_latency_counts_who_will_share_the_batch(void **state)
     struct batcher_job first = job_of(8, 0);
     admit(&rig, queue, &first, now_ns);
     struct batcher_job *batch[JOBS_MAX];
-    const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, now_ns);
     (void)batch_policy_seal(&rig.policy, &choice, 0, now_ns, batch);
     assert_in_range(batch_policy_latency_ns(&rig.policy, queue, &newcomer, now_ns), 16 * MS,
                     19 * MS);
@@ -346,7 +349,7 @@ static void urgent_job_is_not_refused_for_a_backlog_it_overtakes(void **state)
     struct batcher_job urgent = job_of(1, 1020 * MS);
     admit(&rig, queue, &urgent, 1000 * MS);
     struct batcher_job *batch[JOBS_MAX];
-    const struct batch_choice choice = batch_policy_choose(&rig.policy, 1000 * MS);
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 1000 * MS);
     (void)batch_policy_seal(&rig.policy, &choice, 0, 1000 * MS, batch);
     assert_ptr_equal(batch[0], &urgent);
 }
@@ -398,9 +401,10 @@ static size_t most_that_wait(uint64_t from_ms)
         }
         most = ms >= from_ms && queue->jobs > most ? queue->jobs : most;
         if (rig.runs[0].queue != NULL && now_ns >= rig.runs[0].sealed_ns + 9 * MS)
-            batch_policy_finish(&rig.policy, 0, now_ns);
+            batch_policy_finish(&rig.policy, 0, now_ns, 0);
         struct batcher_job *batch[JOBS_MAX];
-        const struct batch_choice choice = batch_policy_choose(&rig.policy, now_ns);
+        const struct batch_choice choice =
+            batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, now_ns);
         if (rig.runs[0].queue == NULL && choice.queue != NULL) {
             const struct batch_run run = batch_policy_seal(&rig.policy, &choice, 0, now_ns, batch);
             assert_true(ms < 20 || run.load.rows == 8); /* the worker is never short of jobs */
@@ -414,6 +418,125 @@ static void burst_may_fill_the_target_but_a_standing_queue_may_not(void **state)
     (void)state;
     assert_in_range(most_that_wait(0), 60, 80);
     assert_in_range(most_that_wait(300), 8, 14); /* a batch and a half, instead of eight */
+}
+
+/* --- Where a batch runs. */
+
+/* Of seed()'s batches, those of up to three units are brief: 4 ms, and half of that to be sure. */
+static void rig_with_caller(struct rig *rig)
+{
+    rig_init(rig, 1);
+    batch_policy_set_callers(&rig->policy, 1, 7 * MS);
+}
+
+static void brief_batch_is_for_callers_and_a_long_one_for_workers(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job small = job_of(3, 0), large = job_of(4, 0);
+    rig_with_caller(&rig);
+    struct batch_queue *brief = add_queue(&rig, roomy), *lengthy = add_queue(&rig, roomy);
+    seed(brief);
+    seed(lengthy);
+    admit(&rig, lengthy, &large, 0);
+    admit(&rig, brief, &small, 1);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_BRIEF, 2).queue, brief);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_LONG, 2).queue, lengthy);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 2).queue, lengthy);
+    assert_int_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 2).batches, 2);
+    assert_int_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_LONG, 2).batches, 1);
+}
+
+static void what_counts_as_brief_is_a_whole_batch(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job jobs[4];
+    rig_with_caller(&rig);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    seed(queue);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(batch_policy_is_brief(&rig.policy, queue));
+        jobs[i] = job_of(1, 0);
+        admit(&rig, queue, &jobs[i], i);
+    }
+    assert_false(batch_policy_is_brief(&rig.policy, queue));
+    struct batcher_queue_limits limits = roomy;
+    limits.batch_rows_max = 2; /* then two of them leave at a time */
+    batch_queue_set_limits(queue, &limits, 5);
+    assert_true(batch_policy_is_brief(&rig.policy, queue));
+}
+
+static void queue_stays_with_workers_while_one_has_a_batch_of_it(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job first = job_of(1, 0), second = job_of(1, 0), *batch[JOBS_MAX];
+    rig_with_caller(&rig);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    seed(queue);
+    admit(&rig, queue, &first, 0);
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 1);
+    (void)batch_policy_seal(&rig.policy, &choice, 0, 1, batch);
+    admit(&rig, queue, &second, 2);
+    assert_false(batch_policy_is_brief(&rig.policy, queue));
+    batch_policy_finish(&rig.policy, 0, 2 * MS, 0);
+    assert_true(batch_policy_is_brief(&rig.policy, queue));
+}
+
+/* A caller's own batches do not keep other callers from theirs. */
+static void queue_stays_with_callers_while_one_has_a_batch_of_it(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job first = job_of(1, 0), *batch[JOBS_MAX];
+    rig_with_caller(&rig);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    seed(queue);
+    admit(&rig, queue, &first, 0);
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_BRIEF, 1);
+    (void)batch_policy_seal(&rig.policy, &choice, 1, 1, batch);
+    assert_true(batch_policy_is_brief(&rig.policy, queue));
+    batch_policy_finish(&rig.policy, 1, 2 * MS, 0);
+}
+
+/* On a busy machine a worker's batch takes longer because it is a worker's: that must not keep it
+ * there for ever. */
+static void time_without_a_processor_does_not_make_a_batch_long(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job *batch[JOBS_MAX];
+    rig_with_caller(&rig);
+    struct batch_queue *queue = add_queue(&rig, roomy);
+    seed(queue);
+    for (uint64_t i = 0; i < 100; i++) {
+        struct batcher_job job = job_of(1, 0);
+        admit(&rig, queue, &job, 100 * i * MS);
+        const struct batch_choice choice =
+            batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 100 * i * MS);
+        (void)batch_policy_seal(&rig.policy, &choice, 0, 100 * i * MS, batch);
+        batch_policy_finish(&rig.policy, 0, (100 * i + 90) * MS, 2 * MS);
+    }
+    assert_true(cost_model_ns(&queue->cost, 1) > 50 * MS);
+    assert_true(batch_policy_is_brief(&rig.policy, queue));
+}
+
+static void busy_workers_do_not_make_a_brief_batch_late(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job large = job_of(8, 0), hasty = job_of(1, 10 * MS), *batch[JOBS_MAX];
+    rig_with_caller(&rig);
+    struct batch_queue *queue = add_queue(&rig, roomy), *other = add_queue(&rig, roomy);
+    seed(queue);
+    seed(other);
+    admit(&rig, other, &large, 0);
+    const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_LONG, 1);
+    (void)batch_policy_seal(&rig.policy, &choice, 0, 1, batch);
+    assert_int_equal(batch_policy_check(&rig.policy, queue, &hasty, 2), BATCHER_OK);
+    batch_policy_set_callers(&rig.policy, 0, 0);
+    assert_int_equal(batch_policy_check(&rig.policy, queue, &hasty, 2), BATCHER_UNMEETABLE);
 }
 
 int main(void)
@@ -433,6 +556,12 @@ int main(void)
         cmocka_unit_test(urgent_job_is_not_refused_for_a_backlog_it_overtakes),
         cmocka_unit_test(target_bounds_the_queue_for_interactive_jobs_only),
         cmocka_unit_test(burst_may_fill_the_target_but_a_standing_queue_may_not),
+        cmocka_unit_test(brief_batch_is_for_callers_and_a_long_one_for_workers),
+        cmocka_unit_test(what_counts_as_brief_is_a_whole_batch),
+        cmocka_unit_test(queue_stays_with_workers_while_one_has_a_batch_of_it),
+        cmocka_unit_test(queue_stays_with_callers_while_one_has_a_batch_of_it),
+        cmocka_unit_test(time_without_a_processor_does_not_make_a_batch_long),
+        cmocka_unit_test(busy_workers_do_not_make_a_brief_batch_late),
     };
     return cmocka_run_group_tests_name("batch_policy", tests, NULL, NULL);
 }

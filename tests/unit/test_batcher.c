@@ -343,7 +343,7 @@ static void one_worker_is_called_back_for_each_ready_batch(void **state)
     submit(&rig, &jobs[1]);
     pthread_mutex_lock(&rig.batcher->lock);
     for (size_t i = 0; i < 3; i++)
-        called[i] = rouse_worker_locked(rig.batcher, now_ns());
+        called[i] = rouse_worker_locked(rig.batcher, BATCH_SCOPE_ALL, now_ns());
     pthread_mutex_unlock(&rig.batcher->lock);
     assert_non_null(called[0]);
     assert_non_null(called[1]);

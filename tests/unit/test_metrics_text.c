@@ -70,20 +70,29 @@ static void a_counter_loses_total_in_the_head_of_openmetrics_alone(void **state)
     (void)state;
     struct metrics *m = create_digits();
     struct metrics_shard *shard = metrics_shard(m, 0);
-    metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL, METRICS_OUTCOME_SUCCESS, 12);
+    metrics_add(shard, METRICS_BATCHER_BATCHES_TOTAL,
+                metrics_labels(METRICS_BATCHER_BATCHES_TOTAL, 0, METRICS_OUTCOME_SUCCESS,
+                               METRICS_PLACE_WORKER),
+                12);
     metrics_add(shard, METRICS_COMPUTE_WORKER_BUSY_SECONDS_TOTAL, 0, 1250 * NS_PER_US);
-    assert_renders(m, METRICS_TEXT,
-                   "# HELP batcher_batches_total Batches executed.\n"
-                   "# TYPE batcher_batches_total counter\n"
-                   "batcher_batches_total{model=\"digits\",status=\"success\"} 12\n"
-                   "batcher_batches_total{model=\"digits\",status=\"error\"} 0\n"
-                   "# HELP ");
-    assert_renders(m, METRICS_OPENMETRICS,
-                   "# HELP batcher_batches Batches executed.\n"
-                   "# TYPE batcher_batches counter\n"
-                   "batcher_batches_total{model=\"digits\",status=\"success\"} 12\n"
-                   "batcher_batches_total{model=\"digits\",status=\"error\"} 0\n"
-                   "# HELP ");
+    assert_renders(
+        m, METRICS_TEXT,
+        "# HELP batcher_batches_total Batches executed, and on what thread.\n"
+        "# TYPE batcher_batches_total counter\n"
+        "batcher_batches_total{model=\"digits\",status=\"success\",place=\"worker\"} 12\n"
+        "batcher_batches_total{model=\"digits\",status=\"success\",place=\"loop\"} 0\n"
+        "batcher_batches_total{model=\"digits\",status=\"error\",place=\"worker\"} 0\n"
+        "batcher_batches_total{model=\"digits\",status=\"error\",place=\"loop\"} 0\n"
+        "# HELP ");
+    assert_renders(
+        m, METRICS_OPENMETRICS,
+        "# HELP batcher_batches Batches executed, and on what thread.\n"
+        "# TYPE batcher_batches counter\n"
+        "batcher_batches_total{model=\"digits\",status=\"success\",place=\"worker\"} 12\n"
+        "batcher_batches_total{model=\"digits\",status=\"success\",place=\"loop\"} 0\n"
+        "batcher_batches_total{model=\"digits\",status=\"error\",place=\"worker\"} 0\n"
+        "batcher_batches_total{model=\"digits\",status=\"error\",place=\"loop\"} 0\n"
+        "# HELP ");
     assert_renders(m, METRICS_TEXT,
                    "# HELP compute_worker_busy_seconds_total Summed busy time of all workers.\n"
                    "# TYPE compute_worker_busy_seconds_total counter\n"

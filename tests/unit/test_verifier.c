@@ -102,10 +102,10 @@ static void create_metrics(struct setup *s)
 {
     static const char *const names[] = {"a", "b", "c", "d", "e"};
     const struct metrics_config config = {
-        .shards = 2, .models = names, .models_count = compute_queue_count(s->compute)};
+        .shards = 3, .models = names, .models_count = compute_queue_count(s->compute)};
     assert_in_range(config.models_count, 1, ARRAY_SIZE(names));
     assert_int_equal(metrics_create(&config, &s->metrics), 0);
-    compute_set_metrics(s->compute, s->metrics, 0);
+    compute_set_metrics(s->compute, s->metrics);
 }
 
 /* With the table's kernels, over the bundled models. */

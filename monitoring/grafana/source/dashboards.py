@@ -124,12 +124,15 @@ BATCHER = dashboard("jitney-batcher", "Dynamic batcher", "What the batcher does,
     graph("Why Batches Close", "size: full. idle: a worker was free. timeout: the linger ended. deadline: a request could "
           "wait no longer. drain: shutting down. Mostly size means that larger batches may help; mostly timeout, that the "
           "linger costs latency and gains little.", "ops",
-          [query("sum by (reason) (rate(batcher_flushes_total{<queue>}[<rate>]))", "{{reason}}")], stack=True),
-    where_the_time_goes(),
+          [query("sum by (reason) (rate(batcher_flushes_total{<queue>}[<rate>]))", "{{reason}}")], width=6, stack=True),
+    graph("Where Batches Run", "loop: on the thread that read the requests, because it was over sooner than handed over. "
+          "worker: everything else. A queue whose batches change places is about as long as the bound.", "ops",
+          [query("sum by (place) (rate(batcher_batches_total{<queue>}[<rate>]))", "{{place}}")], width=6, stack=True),
+    where_the_time_goes(width=6),
     graph("Batch Fill", "Rows of a batch as a share of what it may hold now (the chosen rows).", "percentunit",
           [query('sum by (model) (rate(batcher_rows_total{<queue>, kind="real"}[<rate>]))'
                  " / (sum by (model) (rate(batcher_batches_total{<queue>}[<rate>])) > 0)"
-                 " / max by (model) (batcher_chosen_batch_rows{<queue>})", "{{model}}")], high=1),
+                 " / max by (model) (batcher_chosen_batch_rows{<queue>})", "{{model}}")], width=6, high=1),
 
     row("Cost model: what a batch is expected to take"),
     graph("Predicted and Actual Batch Time", "The mean batch, as expected when it was sealed (dashed) and as it was. Apart: "

@@ -310,7 +310,7 @@ static void count_result(struct sim_world *w, const struct sim_job *job)
 static void finish(struct sim_world *w, unsigned index)
 {
     struct sim_worker *worker = &w->workers[index];
-    batch_policy_finish(&w->policy, index, w->now_ns);
+    batch_policy_finish(&w->policy, index, w->now_ns, 0);
     if (w->shadow != NULL)
         sim_shadow_finished(w->shadow, worker->queue, index);
     for (size_t i = 0; i < worker->count; i++) {
@@ -366,7 +366,8 @@ static void start_batches(struct sim_world *w)
     unsigned index;
     w->linger_ns = 0;
     while (find_free_worker(w, &index)) {
-        const struct batch_choice choice = batch_policy_choose(&w->policy, w->now_ns);
+        const struct batch_choice choice =
+            batch_policy_choose(&w->policy, BATCH_SCOPE_ALL, w->now_ns);
         w->linger_ns = choice.at_ns;
         if (choice.queue == NULL)
             return;
