@@ -39,9 +39,11 @@ static const char HELP_RUN[] =
 static const char HELP_WORKLOAD[] =
     "Workload\n"
     "  --model NAME[=WEIGHT]      predictions; may be repeated, as may\n"
-    "  --indicator NAME[=WEIGHT]  sma, ema or rsi; without either: --model digits\n"
-    "  --inputs FILE          bodies of the (only) model: JSON with \"instances\", or JSON\n"
-    "                         Lines of whole bodies (default: random, of its shape)\n"
+    "  --indicator NAME[=WEIGHT]  sma, ema or rsi\n"
+    "  --get PATH[=WEIGHT]        a GET of it; without any of these: --model digits\n"
+    "  --inputs FILE          bodies of the only model (or indicator): JSON with\n"
+    "                         \"instances\", or JSON Lines of whole bodies (default: random,\n"
+    "                         of its shape)\n"
     "  --rows N               rows of a prediction (default 1)\n"
     "  --points N             points of a series (default 1000)\n"
     "  --period N             of an indicator (default 20)\n"
@@ -98,6 +100,7 @@ enum option_id {
     OPTION_SPIN,
     OPTION_MODEL,
     OPTION_INDICATOR,
+    OPTION_GET,
     OPTION_INPUTS,
     OPTION_ROWS,
     OPTION_POINTS,
@@ -129,6 +132,7 @@ static const struct option OPTIONS[] = {
     {"spin", no_argument, NULL, OPTION_SPIN},
     {"model", required_argument, NULL, OPTION_MODEL},
     {"indicator", required_argument, NULL, OPTION_INDICATOR},
+    {"get", required_argument, NULL, OPTION_GET},
     {"inputs", required_argument, NULL, OPTION_INPUTS},
     {"rows", required_argument, NULL, OPTION_ROWS},
     {"points", required_argument, NULL, OPTION_POINTS},
@@ -239,7 +243,7 @@ static bool take_kind(enum workload_what what, const char *text, struct workload
                       struct load_error *error)
 {
     if (spec->kind_count == WORKLOAD_KINDS_MAX)
-        return load_fail(error, "more than %d models and indicators", WORKLOAD_KINDS_MAX);
+        return load_fail(error, "more than %d models, indicators and paths", WORKLOAD_KINDS_MAX);
     struct workload_kind *kind = &spec->kinds[spec->kind_count];
     const char *equals = strchr(text, '=');
     const size_t bytes = equals != NULL ? (size_t)(equals - text) : strlen(text);
@@ -251,6 +255,8 @@ static bool take_kind(enum workload_what what, const char *text, struct workload
         return load_fail(error, "\"%s\": the weight is not a positive number", text);
     if (what == WORKLOAD_INDICATOR && !is_indicator(kind->name))
         return load_fail(error, "--indicator %s: not sma, ema or rsi", text);
+    if (what == WORKLOAD_GET && (kind->name[0] != '/' || strchr(kind->name, '?') != NULL))
+        return load_fail(error, "--get %s: not a path as /health, without a query", text);
     spec->kind_count++;
     return true;
 }
@@ -289,6 +295,8 @@ static bool take_option(enum option_id id, int argc, char **argv, struct load_op
         return take_kind(WORKLOAD_MODEL, text, spec, error);
     case OPTION_INDICATOR:
         return take_kind(WORKLOAD_INDICATOR, text, spec, error);
+    case OPTION_GET:
+        return take_kind(WORKLOAD_GET, text, spec, error);
     case OPTION_INPUTS:
         out->inputs = text;
         return true;
@@ -408,12 +416,25 @@ static bool take_arguments(const struct load_command *command, int argc, char **
     return true;
 }
 
-static size_t count_models(const struct workload_spec *spec)
+static struct workload_kind *only_kind(struct workload_spec *spec, enum workload_what what,
+                                       size_t *out_count)
 {
-    size_t count = 0;
+    struct workload_kind *found = NULL;
+    *out_count = 0;
     for (size_t i = 0; i < spec->kind_count; i++)
-        count += spec->kinds[i].what == WORKLOAD_MODEL;
-    return count;
+        if (spec->kinds[i].what == what) {
+            found = &spec->kinds[i];
+            ++*out_count;
+        }
+    return *out_count == 1 ? found : NULL;
+}
+
+struct workload_kind *load_options_inputs_kind(struct workload_spec *spec)
+{
+    size_t models, indicators;
+    struct workload_kind *model = only_kind(spec, WORKLOAD_MODEL, &models);
+    struct workload_kind *indicator = only_kind(spec, WORKLOAD_INDICATOR, &indicators);
+    return models == 0 ? indicator : model;
 }
 
 static bool check_arrivals(const struct load_command *command, const struct load_options *options,
@@ -429,14 +450,14 @@ static bool check_arrivals(const struct load_command *command, const struct load
     return true;
 }
 
-static bool check(const struct load_options *options, struct load_error *error)
+static bool check(struct load_options *options, struct load_error *error)
 {
     if (options->load.duration_ns == 0)
         return load_fail(error, "--duration 0: nothing would be measured");
     if (options->load.client_timeout_ns == 0)
         return load_fail(error, "--client-timeout 0: nothing would be waited for");
-    if (options->inputs != NULL && count_models(&options->workload) != 1)
-        return load_fail(error, "--inputs needs exactly one --model");
+    if (options->inputs != NULL && load_options_inputs_kind(&options->workload) == NULL)
+        return load_fail(error, "--inputs needs exactly one --model, or one --indicator");
     return true;
 }
 

@@ -70,6 +70,10 @@ enum load_options_result load_options_parse(const struct load_command *command, 
                                             char **argv, struct load_options *out, void *ctx,
                                             struct load_error *error);
 
+/* Whose bodies --inputs gives: the only model's, or without models the only indicator's.
+ * NULL: there is none, or more than one. */
+struct workload_kind *load_options_inputs_kind(struct workload_spec *spec);
+
 /* For the help of other subcommands: what is sent, and the exit status. */
 void load_options_print_workload_help(FILE *out);
 void load_options_print_exit_help(FILE *out);

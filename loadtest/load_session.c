@@ -10,11 +10,9 @@
 static bool read_inputs(const struct load_options *options, struct workload_spec *spec,
                         struct load_error *error)
 {
-    for (size_t i = 0; options->inputs != NULL && i < spec->kind_count; i++)
-        if (spec->kinds[i].what == WORKLOAD_MODEL &&
-            !workload_read_bodies(options->inputs, spec->rows, &spec->kinds[i].bodies, error))
-            return false;
-    return true;
+    struct workload_kind *kind = load_options_inputs_kind(spec);
+    return options->inputs == NULL || /* which load_options_parse() allows only with a kind */
+           workload_read_bodies(options->inputs, spec->rows, &kind->bodies, error);
 }
 
 static bool ask_shapes(const struct target *target, struct workload_spec *spec,

@@ -141,5 +141,7 @@ bool tune_options_check(const struct tune_options *tune, const struct load_optio
         return load_fail(error, "--budget: less than 5s are not enough to tell anything");
     if (options->workload.kind_count != 1)
         return load_fail(error, "one model or indicator is tuned at a time");
+    if (options->workload.kinds[0].what == WORKLOAD_GET)
+        return load_fail(error, "a GET has no queue that could be tuned");
     return true;
 }

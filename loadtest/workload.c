@@ -106,6 +106,8 @@ static char *generate_body(const struct workload_spec *spec, const struct worklo
         return predict_body(spec, kind->row_elements, random);
     case WORKLOAD_INDICATOR:
         return indicator_body(spec, random);
+    case WORKLOAD_GET:
+        return strdup("");
     }
     return NULL;
 }
@@ -118,6 +120,8 @@ static const char *invalid_body(enum workload_what what)
         return "{\"instances\":[[\"not a number\"]]}";
     case WORKLOAD_INDICATOR:
         return "{\"prices\":[\"not a number\"],\"period\":1}";
+    case WORKLOAD_GET:
+        return "";
     }
     return NULL;
 }
@@ -131,6 +135,8 @@ static void add_path(struct text *text, const struct workload_kind *kind)
         return text_add(text, "POST /v1/models/%s:predict HTTP/1.1\r\n", kind->name);
     case WORKLOAD_INDICATOR:
         return text_add(text, "POST /v1/indicators/%s HTTP/1.1\r\n", kind->name);
+    case WORKLOAD_GET:
+        return text_add(text, "GET %s HTTP/1.1\r\n", kind->name);
     }
 }
 
@@ -138,8 +144,9 @@ static void add_head(struct text *text, const struct workload_spec *spec,
                      const struct workload_kind *kind, size_t body_bytes)
 {
     add_path(text, kind);
-    text_add(text, "Host: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n",
-             spec->host, body_bytes);
+    text_add(text, "Host: %s\r\n", spec->host);
+    if (kind->what != WORKLOAD_GET)
+        text_add(text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body_bytes);
     if (spec->timeout_ms > 0)
         text_add(text, "X-Request-Timeout-Ms: %u\r\n", spec->timeout_ms);
     if (spec->priority != NULL)
@@ -234,7 +241,11 @@ static bool check_kind(const struct workload_spec *spec, const struct workload_k
         return load_fail(error, "\"%s\" is not a name", kind->name);
     if (!(kind->weight > 0))
         return load_fail(error, "the weight of %s is not positive", kind->name);
-    if (kind->what == WORKLOAD_INDICATOR || kind->bodies.count > 0)
+    if (kind->what == WORKLOAD_GET && kind->name[0] != '/')
+        return load_fail(error, "\"%s\" is not a path: it begins with a slash", kind->name);
+    if (kind->what == WORKLOAD_GET && spec->invalid_share > 0)
+        return load_fail(error, "GET %s has no body that could be wrong", kind->name);
+    if (kind->what != WORKLOAD_MODEL || kind->bodies.count > 0)
         return true;
     if (kind->row_elements == 0 ||
         __builtin_mul_overflow(kind->row_elements, spec->rows * NUMBER_BYTES_MAX, &bytes) ||

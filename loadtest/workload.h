@@ -33,6 +33,7 @@ enum workload_protocol {
 enum workload_what {
     WORKLOAD_MODEL,
     WORKLOAD_INDICATOR,
+    WORKLOAD_GET, /* of the path that is its name; it has no body, and none to be wrong */
 };
 
 /* Bodies that were read from a file. */
@@ -46,7 +47,7 @@ struct workload_kind {
     char name[WORKLOAD_NAME_BYTES_MAX];
     double weight;
     size_t row_elements;           /* of a model's input */
-    struct workload_bodies bodies; /* of a model; none: generated */
+    struct workload_bodies bodies; /* none: generated */
 };
 
 struct workload_spec {

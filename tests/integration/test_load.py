@@ -195,6 +195,23 @@ def test_inputs_come_from_a_file(start, digit, tmp_path):
     server.wait_metric(rows, "batcher_rows_total", model="digits", kind="real")
 
 
+def test_inputs_of_an_indicator_are_sent_as_they_are(start, tmp_path):
+    server = start()
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text('{"prices":[1,2,4],"period":2,"decimals":1}\n{"prices":[1,2],"period":3}\n')
+    told = report(*QUICK, "--indicator", "ema", "--inputs", inputs, url(server))["measured"]
+    assert told["statuses"].keys() == {"200", "400"}, told["statuses"]
+
+
+def test_a_path_is_asked_for(start):
+    server = start()
+    told = report(*QUICK, "--get", "/health", url(server))
+    assert told["measured"]["failed"] == 0
+    assert list(told["measured"]["kinds"]) == ["/health"]
+    answered = told["warmup"]["answered"] + told["measured"]["answered"]
+    server.wait_metric(answered, "http_requests_total", route="/health", code="200")
+
+
 # --- the ways it ends
 
 
@@ -302,6 +319,7 @@ def test_a_model_that_is_not_there_is_told(shared):
     (["--tenant", "two words"], "the tenant is not"),
     (["--timeout", "1us"], "not whole milliseconds"),
     (["--indicator", "macd"], "not sma, ema or rsi"),
+    (["--get", "health"], "not a path"),
     (["--model", "digits=0"], "the weight is not"),
     (["--inputs", "/nowhere"], "/nowhere cannot be opened"),
     (["--json", "/nowhere/x"], "/nowhere/x cannot be written"),

@@ -172,6 +172,7 @@ def test_a_model_that_is_not_there_is_told(shared):
     (["--slo", "p99=10ms", "--budget", "1s"], "less than 5s"),
     (["--slo", "p99=10ms", "--rate", "5"], "--rate: no such option"),
     (["--slo", "p99=10ms", "--model", "digits", "--model", "wide"], "one model or indicator"),
+    (["--slo", "p99=10ms", "--get", "/health"], "a GET has no queue"),
     (["--slo", "p99=10ms", "--json", "/nowhere/x"], "/nowhere/x cannot be written"),
 ])
 def test_wrong_arguments_are_told(shared, arguments, complaint):

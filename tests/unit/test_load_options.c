@@ -139,6 +139,44 @@ static void arrivals_need_rates_where_there_are_none(void **state)
     assert_int_equal(options.arrivals, ARRIVALS_UNIFORM);
 }
 
+static void assert_inputs_are_of(const char *line, const char *name)
+{
+    struct load_options options;
+    struct load_error error = {0};
+    if (parse(&LOAD_COMMAND_RUN, line, &options, NULL, &error) != LOAD_OPTIONS_OK)
+        fail_msg("\"%s\": %s", line, error.text);
+    assert_string_equal(load_options_inputs_kind(&options.workload)->name, name);
+}
+
+static void inputs_are_of_the_only_model_or_indicator(void **state)
+{
+    (void)state;
+    static const char complaint[] = "--inputs needs exactly one";
+    assert_inputs_are_of("--inputs x", "digits");
+    assert_inputs_are_of("--inputs x --model wide --indicator rsi --get /health", "wide");
+    assert_inputs_are_of("--inputs x --indicator ema", "ema");
+    assert_wrong(&LOAD_COMMAND_RUN, "--inputs x --model digits --model wide", complaint);
+    assert_wrong(&LOAD_COMMAND_RUN, "--inputs x --model digits --model wide --indicator rsi",
+                 complaint);
+    assert_wrong(&LOAD_COMMAND_RUN, "--inputs x --indicator sma --indicator rsi", complaint);
+    assert_wrong(&LOAD_COMMAND_RUN, "--inputs x --get /health", complaint);
+}
+
+static void a_get_names_a_path(void **state)
+{
+    (void)state;
+    struct load_options options;
+    struct load_error error;
+    assert_int_equal(parse(&LOAD_COMMAND_RUN, "--get /health=3", &options, NULL, &error),
+                     LOAD_OPTIONS_OK);
+    assert_int_equal(options.workload.kind_count, 1);
+    assert_int_equal(options.workload.kinds[0].what, WORKLOAD_GET);
+    assert_string_equal(options.workload.kinds[0].name, "/health");
+    assert_true(options.workload.kinds[0].weight == 3);
+    assert_wrong(&LOAD_COMMAND_RUN, "--get health", "not a path");
+    assert_wrong(&LOAD_COMMAND_RUN, "--get /a?b", "without a query");
+}
+
 static void help_is_asked_for(void **state)
 {
     (void)state;
@@ -156,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_subcommand_shares_options_and_has_its_own),
         cmocka_unit_test(what_it_leaves_out_is_unknown),
         cmocka_unit_test(arrivals_need_rates_where_there_are_none),
+        cmocka_unit_test(inputs_are_of_the_only_model_or_indicator),
+        cmocka_unit_test(a_get_names_a_path),
         cmocka_unit_test(help_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,22 @@ static void an_indicator_gets_a_series_and_a_period(void **state)
     workload_destroy(w);
 }
 
+static void a_get_is_a_path_and_no_body(void **state)
+{
+    (void)state;
+    static const char expected[] =
+        "GET /health HTTP/1.1\r\nHost: localhost:1\r\nX-Tenant: acme\r\n\r\n";
+    struct workload_spec spec = digits();
+    spec.kinds[0] = (struct workload_kind){.what = WORKLOAD_GET, .name = "/health", .weight = 1};
+    spec.tenant = "acme";
+    struct workload *w = create(&spec);
+    bool abandoned;
+    const struct workload_request *request = workload_pick(w, &abandoned);
+    assert_int_equal(request->bytes, sizeof expected - 1);
+    assert_memory_equal(request->data, expected, sizeof expected - 1);
+    workload_destroy(w);
+}
+
 static void the_seed_decides_what_is_sent(void **state)
 {
     (void)state;
@@ -208,6 +224,12 @@ static void what_cannot_be_sent_is_refused(void **state)
     strcpy(spec.kinds[0].name, "two words");
     assert_refused(&spec, "not a name");
     spec = digits();
+    spec.kinds[0].what = WORKLOAD_GET;
+    assert_refused(&spec, "not a path");
+    strcpy(spec.kinds[0].name, "/health");
+    spec.invalid_share = 0.5;
+    assert_refused(&spec, "no body that could be wrong");
+    spec = digits();
     spec.kind_count = 0;
     assert_refused(&spec, "nothing to send");
 }
@@ -284,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_given_body_is_sent_behind_its_head),
         cmocka_unit_test(a_generated_prediction_has_the_shape_of_the_model),
         cmocka_unit_test(an_indicator_gets_a_series_and_a_period),
+        cmocka_unit_test(a_get_is_a_path_and_no_body),
         cmocka_unit_test(the_seed_decides_what_is_sent),
         cmocka_unit_test(weights_and_shares_are_kept),
         cmocka_unit_test(what_cannot_be_sent_is_refused),
