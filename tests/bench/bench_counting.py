@@ -15,7 +15,8 @@ import tempfile
 import threading
 import urllib.request
 
-from bench_service import Jitney, drive, measure, predict_script
+from servers import Jitney
+from wrk import drive, measure, predict_script
 
 BUILD = "build/bench"  # the release, with the tests
 
@@ -51,7 +52,7 @@ def main():
     parser.add_argument("--connections", type=int, default=64)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        script, _ = predict_script(folder)
+        script = predict_script(folder)
         servers = {
             "jitney": Jitney(BUILD),
             "the same again": Jitney(BUILD),

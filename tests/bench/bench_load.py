@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-import bench_service
-from bench_service import ROOT
+import wrk
+from servers import ROOT, Jitney
 
 LOAD = ROOT / "build/release/loadtest/jitney-load"
 
@@ -39,7 +39,7 @@ def drive_load(port, script, connections, seconds):
             "requests": told["answered"]}
 
 
-CLIENTS = {"wrk": bench_service.drive, "jitney-load": drive_load}
+CLIENTS = {"wrk": wrk.drive, "jitney-load": drive_load}
 
 
 def measure(client, *arguments):
@@ -73,12 +73,12 @@ def main():
     if arguments.pin:
         os.sched_setaffinity(0, cores[:-1])
     with tempfile.TemporaryDirectory() as folder:
-        script, _ = bench_service.predict_script(folder)
-        server = bench_service.Jitney()
+        script = wrk.predict_script(folder)
+        server = Jitney()
         if arguments.pin:
             os.sched_setaffinity(0, cores[-1:])
         try:
-            bench_service.drive(server.port, script, 8, 1)  # warm up
+            wrk.drive(server.port, script, 8, 1)  # warm up
             print(f"{'':19}{'requests/s':>12}{'p50 us':>9}{'p99 us':>9}{'CPU us':>10}")
             for connections in arguments.connections:
                 compare(server.port, script, connections, arguments)

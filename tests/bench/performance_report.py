@@ -21,9 +21,8 @@ import statistics
 import subprocess
 import tempfile
 import time
-import urllib.request
 
-from bench_service import ROOT, Jitney, cpu_seconds
+from servers import ROOT, Jitney, cpu_seconds
 
 BASELINES = ROOT / "tests/bench/report_baselines.json"
 # What is measured, and the loop that its time is divided by.
@@ -50,9 +49,6 @@ def machine_class(server):
 
 
 class Server(Jitney):
-    def metrics(self):
-        return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics").read().decode()
-
     def load(self, build, seconds, *flags):
         before = cpu_seconds(self.pids())
         output = subprocess.run(
