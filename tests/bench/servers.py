@@ -140,6 +140,8 @@ class RawEpoll:
                                        stdout=subprocess.PIPE, text=True)
             self.processes.append(process)
             where = process.stdout.readline().removeprefix("listening ").strip()
+            if not where:
+                sys.exit("raw_epoll does not start")
             self.targets[name] = where if where.startswith("unix:") else f"http://{where}"
 
     def pids(self):
