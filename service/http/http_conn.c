@@ -32,7 +32,7 @@ static const char continue_answer[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 static struct http_conn *conn_of(struct http_exchange *ex)
 {
-    return container_of(ex, struct http_conn, exchange);
+    return container_of(ex, struct http_call, exchange)->conn;
 }
 
 static uint64_t deadline_in(const struct http_conn *conn, uint64_t ns)
@@ -48,6 +48,17 @@ static const struct http_handler *handler_of(const struct http_conn *conn)
 static void *handler_ctx(const struct http_conn *conn)
 {
     return conn->server->config.handler_ctx;
+}
+
+/* Nothing of a request was read that is not answered. */
+static bool at_boundary(const struct http_conn *conn)
+{
+    return conn->call == NULL || http_parser_at_boundary(&conn->call->parser);
+}
+
+static bool in_body(const struct http_conn *conn)
+{
+    return conn->call != NULL && conn->call->parser.in_body;
 }
 
 /* --- the end of a connection */
@@ -79,11 +90,11 @@ static void tell_outcome(struct http_conn *conn, int status)
         return;
     conn->outcome_due = false;
     struct http_outcome outcome = {.status = status,
-                                   .received_ns = conn->exchange.received_ns,
+                                   .received_ns = conn->call->exchange.received_ns,
                                    .answered_ns = clock_now_ns(),
-                                   .request_bytes = (size_t)conn->parser.body_bytes,
-                                   .response_bytes = conn->response_bytes};
-    handler_of(conn)->on_outcome(handler_ctx(conn), &conn->exchange, &outcome);
+                                   .request_bytes = (size_t)conn->call->parser.body_bytes,
+                                   .response_bytes = conn->call->response_bytes};
+    handler_of(conn)->on_outcome(handler_ctx(conn), &conn->call->exchange, &outcome);
 }
 
 static void conn_close(struct http_conn *conn)
@@ -94,6 +105,7 @@ static void conn_close(struct http_conn *conn)
         leave_handling(conn);
     tell_outcome(conn, STATUS_CLIENT_GONE);
     conn->state = CONN_CLOSING;
+    http_server_move(conn, CONNS_BUSY);
     uv_close(&conn->uv.handle, on_closed);
 }
 
@@ -128,8 +140,9 @@ static void restart_reading(struct http_conn *conn)
  * So our side is shut, and what still comes is read and dropped for a while. */
 static void linger(struct http_conn *conn)
 {
-    buffer_reset(&conn->pending, 0);
-    if (conn->input_ended || uv_shutdown(&conn->shutdown, &conn->uv.stream, on_shutdown) != 0) {
+    buffer_reset(&conn->call->pending, 0);
+    if (conn->input_ended ||
+        uv_shutdown(&conn->call->shutdown, &conn->uv.stream, on_shutdown) != 0) {
         conn_close(conn);
         return;
     }
@@ -145,7 +158,8 @@ static enum http_connection_header connection_header(const struct http_conn *con
 {
     if (conn->close_after)
         return HTTP_CONNECTION_CLOSE;
-    return conn->parser.request.version_1_0 ? HTTP_CONNECTION_KEEP_ALIVE : HTTP_CONNECTION_UNSAID;
+    return conn->call->parser.request.version_1_0 ? HTTP_CONNECTION_KEEP_ALIVE
+                                                  : HTTP_CONNECTION_UNSAID;
 }
 
 static void set_text(char *to, struct http_slice from)
@@ -156,7 +170,7 @@ static void set_text(char *to, struct http_slice from)
 
 static void make_request_id(struct http_conn *conn)
 {
-    struct http_exchange *ex = &conn->exchange;
+    struct http_exchange *ex = &conn->call->exchange;
     http_request_ids_next(&conn->server->ids, ex->request_id);
     ex->request_id[HTTP_TRACE_ID_BYTES] = '\0';
     ex->request_id_bytes = HTTP_TRACE_ID_BYTES;
@@ -165,9 +179,9 @@ static void make_request_id(struct http_conn *conn)
 /* What the client calls its request. An id that is not to be repeated is as good as none. */
 static void take_ids(struct http_conn *conn)
 {
-    struct http_exchange *ex = &conn->exchange;
-    const struct http_slice id = conn->parser.request.headers[HTTP_HEADER_REQUEST_ID];
-    const struct http_slice parent = conn->parser.request.headers[HTTP_HEADER_TRACEPARENT];
+    struct http_exchange *ex = &conn->call->exchange;
+    const struct http_slice id = conn->call->parser.request.headers[HTTP_HEADER_REQUEST_ID];
+    const struct http_slice parent = conn->call->parser.request.headers[HTTP_HEADER_TRACEPARENT];
     const char *trace_id = http_trace_id(parent.at, parent.bytes);
     if (trace_id != NULL)
         set_text(ex->trace_id, (struct http_slice){trace_id, HTTP_TRACE_ID_BYTES});
@@ -187,10 +201,10 @@ static void forget_ids(struct http_exchange *ex)
 
 static void write_head(struct http_conn *conn, const char *content_type)
 {
-    const struct http_exchange *ex = &conn->exchange;
+    const struct http_exchange *ex = &conn->call->exchange;
     if (ex->request_id_bytes == 0) /* it was refused before its headers were there */
         make_request_id(conn);
-    struct http_head head = {.status = conn->status,
+    struct http_head head = {.status = conn->call->status,
                              .date = http_server_date(conn->server),
                              .content_type = content_type,
                              .content_length = ex->answer.bytes,
@@ -199,32 +213,32 @@ static void write_head(struct http_conn *conn, const char *content_type)
                              .request_id_bytes = ex->request_id_bytes,
                              .extra = ex->_extra,
                              .extra_bytes = ex->_extra_bytes};
-    conn->head_bytes = http_head_write(&head, conn->head);
+    conn->call->head_bytes = http_head_write(&head, conn->call->head);
 }
 
 /* Ready for the next request on this connection. */
 static void reset_exchange(struct http_conn *conn)
 {
-    struct http_exchange *ex = &conn->exchange;
+    struct http_exchange *ex = &conn->call->exchange;
     buffer_reset(&ex->answer, ANSWER_KEEP_BYTES_MAX);
     ex->user = NULL;
     ex->tag = 0;
     ex->_extra_bytes = 0;
-    conn->response_bytes = 0;
+    conn->call->response_bytes = 0;
     conn->answer_early = false;
 }
 
 static void finish_answer(struct http_conn *conn)
 {
-    tell_outcome(conn, conn->status);
+    tell_outcome(conn, conn->call->status);
     conn->fresh = false;
     if (conn->close_after) {
         linger(conn);
         return;
     }
-    http_parser_next(&conn->parser);
+    http_parser_next(&conn->call->parser);
     reset_exchange(conn);
-    forget_ids(&conn->exchange);
+    forget_ids(&conn->call->exchange);
     conn->state = CONN_READING;
     conn->head_timed = false;
     conn->deadline_ns = deadline_in(conn, conn->server->limits->keep_alive_ns_max);
@@ -234,7 +248,7 @@ static void finish_answer(struct http_conn *conn)
 
 static void on_written(uv_write_t *write, int status)
 {
-    struct http_conn *conn = container_of(write, struct http_conn, write);
+    struct http_conn *conn = container_of(write, struct http_call, write)->conn;
     if (conn->state == CONN_CLOSING)
         return;
     assert(conn->state == CONN_WRITING);
@@ -244,18 +258,33 @@ static void on_written(uv_write_t *write, int status)
         finish_answer(conn);
 }
 
+/* As one piece where that is short: a system call with one piece is cheaper by more than the copy.
+ */
+static int write_answer(struct http_conn *conn, uv_buf_t *bufs, unsigned count)
+{
+    char *together = conn->server->write_buffer;
+    if (count == 1 || bufs[0].len + bufs[1].len > HTTP_WRITE_BYTES)
+        return uv_try_write(&conn->uv.stream, bufs, count);
+    memcpy(together, bufs[0].base, bufs[0].len);
+    memcpy(together + bufs[0].len, bufs[1].base, bufs[1].len);
+    uv_buf_t both = uv_buf_init(together, (unsigned)(bufs[0].len + bufs[1].len));
+    return uv_try_write(&conn->uv.stream, &both, 1);
+}
+
 /* Straight to the socket; only what does not fit there goes through libuv's queue. */
 static void send_answer(struct http_conn *conn, const char *content_type)
 {
-    const struct http_request *req = &conn->parser.request;
+    const struct http_request *req = &conn->call->parser.request;
     conn->state = CONN_WRITING;
     conn->close_after = conn->close_after || !req->keep_alive || conn->server->polite;
     write_head(conn, content_type);
-    conn->response_bytes = req->method == HTTP_METHOD_HEAD ? 0 : conn->exchange.answer.bytes;
-    uv_buf_t bufs[2] = {uv_buf_init(conn->head, (unsigned)conn->head_bytes),
-                        uv_buf_init(conn->exchange.answer.data, (unsigned)conn->response_bytes)};
-    unsigned count = conn->response_bytes > 0 ? 2 : 1;
-    int written = uv_try_write(&conn->uv.stream, bufs, count);
+    conn->call->response_bytes =
+        req->method == HTTP_METHOD_HEAD ? 0 : conn->call->exchange.answer.bytes;
+    uv_buf_t bufs[2] = {
+        uv_buf_init(conn->call->head, (unsigned)conn->call->head_bytes),
+        uv_buf_init(conn->call->exchange.answer.data, (unsigned)conn->call->response_bytes)};
+    unsigned count = conn->call->response_bytes > 0 ? 2 : 1;
+    int written = write_answer(conn, bufs, count);
     if (written == UV_EAGAIN)
         written = 0;
     if (written < 0) {
@@ -263,7 +292,7 @@ static void send_answer(struct http_conn *conn, const char *content_type)
         return;
     }
     size_t done = (size_t)written;
-    if (done == conn->head_bytes + conn->response_bytes) {
+    if (done == conn->call->head_bytes + conn->call->response_bytes) {
         finish_answer(conn);
         return;
     }
@@ -274,8 +303,8 @@ static void send_answer(struct http_conn *conn, const char *content_type)
         done -= part;
     }
     conn->deadline_ns = deadline_in(conn, conn->server->limits->write_stall_ns_max);
-    conn->write_queue_bytes = SIZE_MAX;
-    if (uv_write(&conn->write, &conn->uv.stream, bufs, count, on_written) != 0)
+    conn->call->write_queue_bytes = SIZE_MAX;
+    if (uv_write(&conn->call->write, &conn->uv.stream, bufs, count, on_written) != 0)
         conn_close(conn);
 }
 
@@ -322,7 +351,7 @@ void http_answer(struct http_exchange *ex, int status, const char *content_type)
         http_answer_error(ex, 500, "execution_failed", answer_failed, sizeof answer_failed - 1);
         return;
     }
-    conn->status = status;
+    conn->call->status = status;
     conn->outcome_due = true;
     if (conn->state == CONN_HANDLING) {
         leave_handling(conn);
@@ -330,11 +359,11 @@ void http_answer(struct http_exchange *ex, int status, const char *content_type)
         return;
     }
     /* Refused by its headers. */
-    conn->exchange.received_ns = clock_now_ns();
-    if (body_is_worth_reading(&conn->parser.request)) {
+    conn->call->exchange.received_ns = clock_now_ns();
+    if (body_is_worth_reading(&conn->call->parser.request)) {
         conn->answer_early = true;
-        conn->parser.discard_body = true;
-        conn->answer_type = content_type;
+        conn->call->parser.discard_body = true;
+        conn->call->answer_type = content_type;
         return;
     }
     conn->close_after = true;
@@ -359,7 +388,7 @@ void http_answer_error(struct http_exchange *ex, int status, const char *code, c
 static void answer_instead(struct http_conn *conn, enum http_error error, const char *text)
 {
     conn->close_after = true;
-    http_answer_error(&conn->exchange, http_error_status(error), http_error_code(error), text,
+    http_answer_error(&conn->call->exchange, http_error_status(error), http_error_code(error), text,
                       strlen(text));
 }
 
@@ -369,8 +398,8 @@ static void refuse(struct http_conn *conn, const struct http_refusal *refusal)
     assert(conn->state == CONN_READING);
     count_protocol_error(conn, refusal->reason);
     reset_exchange(conn);
-    conn->exchange.request = NULL;
-    conn->parser.request.expects_continue = true; /* nothing more of it is read */
+    conn->call->exchange.request = NULL;
+    conn->call->parser.request.expects_continue = true; /* nothing more of it is read */
     answer_instead(conn, refusal->error, refusal->text);
 }
 
@@ -387,21 +416,21 @@ static void send_continue(struct http_conn *conn)
 static void on_headers(struct http_conn *conn)
 {
     const struct http_limits *limits = conn->server->limits;
-    conn->body_started_ns = http_server_now_ns(conn->server);
-    conn->deadline_ns = conn->body_started_ns + limits->body_ns_max;
-    conn->exchange.request = &conn->parser.request;
+    conn->call->body_started_ns = http_server_now_ns(conn->server);
+    conn->deadline_ns = conn->call->body_started_ns + limits->body_ns_max;
+    conn->call->exchange.request = &conn->call->parser.request;
     take_ids(conn);
-    handler_of(conn)->on_headers(handler_ctx(conn), &conn->exchange);
+    handler_of(conn)->on_headers(handler_ctx(conn), &conn->call->exchange);
     bool answered = conn->state != CONN_READING || conn->answer_early;
-    if (!answered && conn->parser.request.expects_continue)
+    if (!answered && conn->call->parser.request.expects_continue)
         send_continue(conn);
 }
 
 static void on_message(struct http_conn *conn)
 {
-    conn->exchange.received_ns = clock_now_ns();
+    conn->call->exchange.received_ns = clock_now_ns();
     if (conn->answer_early) {
-        send_answer(conn, conn->answer_type);
+        send_answer(conn, conn->call->answer_type);
         return;
     }
     conn->outcome_due = true;
@@ -409,8 +438,8 @@ static void on_message(struct http_conn *conn)
     conn->server->requests++;
     if (conn->input_ended)
         conn->server->half_closed++;
-    conn->deadline_ns = conn->exchange.received_ns + conn->server->limits->request_ns_max;
-    handler_of(conn)->on_request(handler_ctx(conn), &conn->exchange);
+    conn->deadline_ns = conn->call->exchange.received_ns + conn->server->limits->request_ns_max;
+    handler_of(conn)->on_request(handler_ctx(conn), &conn->call->exchange);
 }
 
 /* Parses until the bytes are used up or a request has to be answered first. Returns how
@@ -420,7 +449,7 @@ static size_t parse(struct http_conn *conn, const char *data, size_t bytes)
     bool after_headers = false;
     while (conn->state == CONN_READING && (bytes > 0 || after_headers)) {
         size_t used;
-        enum http_parse_result result = http_parser_feed(&conn->parser, data, bytes, &used);
+        enum http_parse_result result = http_parser_feed(&conn->call->parser, data, bytes, &used);
         data += used;
         bytes -= used;
         after_headers = result == HTTP_PARSE_HEADERS;
@@ -434,7 +463,7 @@ static size_t parse(struct http_conn *conn, const char *data, size_t bytes)
             on_message(conn);
             break;
         case HTTP_PARSE_REFUSED:
-            refuse(conn, &conn->parser.refusal);
+            refuse(conn, &conn->call->parser.refusal);
             break;
         }
     }
@@ -444,8 +473,7 @@ static size_t parse(struct http_conn *conn, const char *data, size_t bytes)
 /* The time for a head runs from its first byte; for the first request, from accept. */
 static void start_head_deadline(struct http_conn *conn)
 {
-    bool begun = conn->state == CONN_READING && !conn->parser.in_body &&
-                 !http_parser_at_boundary(&conn->parser);
+    bool begun = conn->state == CONN_READING && !in_body(conn) && !at_boundary(conn);
     if (!begun || conn->head_timed)
         return;
     conn->head_timed = true;
@@ -456,17 +484,26 @@ static void keep_pending(struct http_conn *conn, const char *data, size_t bytes)
 {
     if (bytes == 0 || (conn->state != CONN_HANDLING && conn->state != CONN_WRITING))
         return;
-    buffer_append(&conn->pending, data, bytes);
-    if (conn->pending.failed) {
+    buffer_append(&conn->call->pending, data, bytes);
+    if (conn->call->pending.failed) {
         if (conn->state == CONN_HANDLING)
-            handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_CLIENT_GONE);
+            handler_of(conn)->on_abort(handler_ctx(conn), &conn->call->exchange,
+                                       HTTP_ABORT_CLIENT_GONE);
         conn_close(conn);
         return;
     }
-    if (conn->pending.bytes >= conn->server->limits->pipelined_bytes_max) {
+    if (conn->call->pending.bytes >= conn->server->limits->pipelined_bytes_max) {
         conn->reading_stopped = true;
         uv_read_stop(&conn->uv.stream);
     }
+}
+
+/* Between two requests there is nothing to keep a call for. */
+static void rest_if_idle(struct http_conn *conn)
+{
+    if (conn->state == CONN_READING && !conn->fresh && !conn->reading_stopped &&
+        conn->call->pending.bytes == 0 && at_boundary(conn))
+        http_server_end_call(conn);
 }
 
 static void advance(struct http_conn *conn, const char *data, size_t bytes)
@@ -476,11 +513,12 @@ static void advance(struct http_conn *conn, const char *data, size_t bytes)
     conn->advancing = false;
     start_head_deadline(conn);
     keep_pending(conn, data + bytes - left, left);
+    rest_if_idle(conn);
 }
 
 static void end_input(struct http_conn *conn)
 {
-    if (http_parser_at_boundary(&conn->parser)) {
+    if (at_boundary(conn)) {
         conn_close(conn);
         return;
     }
@@ -492,23 +530,24 @@ static void end_input(struct http_conn *conn)
 /* After an answer: what was read meanwhile comes first. */
 static void continue_pending(struct http_conn *conn)
 {
-    while (conn->state == CONN_READING && conn->pending.bytes > 0) {
-        size_t bytes = conn->pending.bytes;
+    while (conn->state == CONN_READING && conn->call->pending.bytes > 0) {
+        size_t bytes = conn->call->pending.bytes;
         conn->advancing = true;
-        size_t left = parse(conn, conn->pending.data, bytes);
+        size_t left = parse(conn, conn->call->pending.data, bytes);
         conn->advancing = false;
         /* Lingering has dropped it already. */
-        if (conn->pending.bytes > 0)
-            buffer_consume(&conn->pending, bytes - left);
+        if (conn->call->pending.bytes > 0)
+            buffer_consume(&conn->call->pending, bytes - left);
         start_head_deadline(conn);
     }
     if (conn->state != CONN_READING)
         return;
-    buffer_reset(&conn->pending, PENDING_KEEP_BYTES_MAX);
+    buffer_reset(&conn->call->pending, PENDING_KEEP_BYTES_MAX);
     if (conn->input_ended)
         end_input(conn);
     else if (conn->reading_stopped)
         restart_reading(conn);
+    rest_if_idle(conn);
 }
 
 /* --- a client that leaves */
@@ -516,8 +555,9 @@ static void continue_pending(struct http_conn *conn)
 static void client_gone(struct http_conn *conn)
 {
     if (conn->state == CONN_HANDLING)
-        handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_CLIENT_GONE);
-    else if (conn->state == CONN_READING && !http_parser_at_boundary(&conn->parser))
+        handler_of(conn)->on_abort(handler_ctx(conn), &conn->call->exchange,
+                                   HTTP_ABORT_CLIENT_GONE);
+    else if (conn->state == CONN_READING && !at_boundary(conn))
         count_protocol_error(conn, HTTP_PROTOCOL_RESET);
     conn_close(conn);
 }
@@ -529,7 +569,7 @@ static void client_gone(struct http_conn *conn)
  */
 static void probe_half_closed(struct http_conn *conn)
 {
-    if (conn->parser.request.version_1_0)
+    if (conn->call->parser.request.version_1_0)
         return;
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)continue_answer, sizeof continue_answer - 1);
     int written = uv_try_write(&conn->uv.stream, &buf, 1);
@@ -569,9 +609,23 @@ static void on_input_end(struct http_conn *conn)
 
 static void discard(struct http_conn *conn, size_t bytes)
 {
-    conn->lingered_bytes += bytes;
-    if (conn->lingered_bytes > conn->server->limits->linger_bytes_max)
+    conn->call->lingered_bytes += bytes;
+    if (conn->call->lingered_bytes > conn->server->limits->linger_bytes_max)
         conn_close(conn);
+}
+
+/* Without memory for a request there is none for an answer of our own making either. */
+static bool has_call(struct http_conn *conn)
+{
+    static const char no_memory[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                    "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    if (conn->call != NULL || http_server_begin_call(conn))
+        return true;
+    count_protocol_error(conn, HTTP_PROTOCOL_RESET);
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)no_memory, sizeof no_memory - 1);
+    (void)uv_try_write(&conn->uv.stream, &buf, 1);
+    conn_close(conn);
+    return false;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
@@ -589,7 +643,8 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
     }
     switch (conn->state) {
     case CONN_READING:
-        advance(conn, buf->base, (size_t)bytes);
+        if (has_call(conn))
+            advance(conn, buf->base, (size_t)bytes);
         break;
     case CONN_HANDLING:
     case CONN_WRITING:
@@ -616,12 +671,16 @@ void http_conn_start(struct http_conn *conn)
 void http_conn_refuse(struct http_conn *conn)
 {
     conn->state = CONN_READING;
+    if (!http_server_begin_call(conn)) {
+        conn_close(conn);
+        return;
+    }
     restart_reading(conn);
     if (conn->state != CONN_READING)
         return;
-    conn->exchange.request = NULL;
-    conn->parser.request.expects_continue = true;
-    http_answer_header(&conn->exchange, "Retry-After: 1");
+    conn->call->exchange.request = NULL;
+    conn->call->parser.request.expects_continue = true;
+    http_answer_header(&conn->call->exchange, "Retry-After: 1");
     answer_instead(conn, HTTP_ERROR_TOO_MANY_CONNECTIONS, "too many connections");
 }
 
@@ -633,25 +692,26 @@ void http_conn_drop(struct http_conn *conn)
 
 static bool body_is_too_slow(const struct http_conn *conn, uint64_t now_ns)
 {
-    uint64_t elapsed_s = (now_ns - conn->body_started_ns) / NS_PER_S;
+    uint64_t elapsed_s = (now_ns - conn->call->body_started_ns) / NS_PER_S;
     return elapsed_s >= BODY_GRACE_S &&
-           conn->parser.body_bytes < elapsed_s * conn->server->limits->body_rate_min;
+           conn->call->parser.body_bytes < elapsed_s * conn->server->limits->body_rate_min;
 }
 
 static void sweep_reading(struct http_conn *conn, uint64_t now_ns)
 {
-    bool slow = conn->parser.in_body && body_is_too_slow(conn, now_ns);
+    bool slow = in_body(conn) && body_is_too_slow(conn, now_ns);
     if (now_ns < conn->deadline_ns && !slow)
         return;
-    if (http_parser_at_boundary(&conn->parser)) {
+    if (at_boundary(conn)) {
         conn_close(conn);
         return;
     }
-    bool in_body = conn->parser.in_body;
-    refuse(conn, &(struct http_refusal){
-                     .error = HTTP_ERROR_REQUEST_TIMEOUT,
-                     .reason = in_body ? HTTP_PROTOCOL_TIMEOUT_BODY : HTTP_PROTOCOL_TIMEOUT_HEADER,
-                     .text = in_body ? "the body came too slowly" : "the head came too slowly"});
+    bool late_body = in_body(conn);
+    refuse(conn,
+           &(struct http_refusal){
+               .error = HTTP_ERROR_REQUEST_TIMEOUT,
+               .reason = late_body ? HTTP_PROTOCOL_TIMEOUT_BODY : HTTP_PROTOCOL_TIMEOUT_HEADER,
+               .text = late_body ? "the body came too slowly" : "the head came too slowly"});
 }
 
 static void sweep_handling(struct http_conn *conn, uint64_t now_ns)
@@ -659,9 +719,9 @@ static void sweep_handling(struct http_conn *conn, uint64_t now_ns)
     if (conn->input_ended && peer_has_reset(conn)) {
         client_gone(conn);
     } else if (now_ns >= conn->deadline_ns) {
-        handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_DEADLINE);
+        handler_of(conn)->on_abort(handler_ctx(conn), &conn->call->exchange, HTTP_ABORT_DEADLINE);
         static const char text[] = "the request took longer than its deadline";
-        http_answer_error(&conn->exchange, http_error_status(HTTP_ERROR_DEADLINE_EXCEEDED),
+        http_answer_error(&conn->call->exchange, http_error_status(HTTP_ERROR_DEADLINE_EXCEEDED),
                           http_error_code(HTTP_ERROR_DEADLINE_EXCEEDED), text, sizeof text - 1);
     }
 }
@@ -670,9 +730,9 @@ static void sweep_handling(struct http_conn *conn, uint64_t now_ns)
 static void sweep_writing(struct http_conn *conn, uint64_t now_ns)
 {
     size_t queued = uv_stream_get_write_queue_size(&conn->uv.stream);
-    if (queued < conn->write_queue_bytes)
+    if (queued < conn->call->write_queue_bytes)
         conn->deadline_ns = now_ns + conn->server->limits->write_stall_ns_max;
-    conn->write_queue_bytes = queued;
+    conn->call->write_queue_bytes = queued;
     if (now_ns >= conn->deadline_ns)
         conn_close(conn);
 }
@@ -700,7 +760,7 @@ void http_conn_sweep(struct http_conn *conn, uint64_t now_ns)
 
 void http_conn_close_if_idle(struct http_conn *conn)
 {
-    if (conn->state != CONN_READING || !http_parser_at_boundary(&conn->parser))
+    if (conn->state != CONN_READING || !at_boundary(conn))
         return;
     /* A new connection most likely has its request on the way. */
     uint64_t since_ns = http_server_now_ns(conn->server) - conn->server->stopping_ns;
@@ -712,9 +772,8 @@ void http_conn_give_up(struct http_conn *conn)
 {
     static const char text[] = "the server is shutting down";
     if (conn->state == CONN_HANDLING)
-        handler_of(conn)->on_abort(handler_ctx(conn), &conn->exchange, HTTP_ABORT_DRAINING);
-    bool open = conn->state == CONN_HANDLING ||
-                (conn->state == CONN_READING && !http_parser_at_boundary(&conn->parser));
+        handler_of(conn)->on_abort(handler_ctx(conn), &conn->call->exchange, HTTP_ABORT_DRAINING);
+    bool open = conn->state == CONN_HANDLING || (conn->state == CONN_READING && !at_boundary(conn));
     if (!open) {
         conn_close(conn);
         return;
@@ -722,7 +781,7 @@ void http_conn_give_up(struct http_conn *conn)
     conn->close_after = true;
     if (conn->state == CONN_READING) {
         reset_exchange(conn);
-        conn->parser.request.expects_continue = true;
+        conn->call->parser.request.expects_continue = true;
     }
-    http_answer_error(&conn->exchange, 503, "draining", text, sizeof text - 1);
+    http_answer_error(&conn->call->exchange, 503, "draining", text, sizeof text - 1);
 }

@@ -1,5 +1,5 @@
 /*
- * http_conn.h - one connection: a socket, a parser, one exchange at a time.
+ * http_conn.h - one connection: a socket, and a call while there is one.
  *
  * Shared by http_conn.c and http_server.c; nobody else includes it.
  *
@@ -13,11 +13,17 @@
  *   CLOSING    uv_close() was called; its callback frees the connection, and
  *              nothing else does.
  *
+ * An idle connection is a few hundred bytes. What a request needs, from its first byte
+ * to its answer, is a struct http_call: parser, exchange, buffers. It is taken from the
+ * server's pool when the first byte is there, and goes back when the answer is out and
+ * nothing is read behind it.
+ *
  * Rules:
  *   1. Transitions happen in http_conn.c only.
  *   2. Parser callbacks record; http_conn_advance() decides.
  *   3. One libuv handle per connection; all deadlines are seen to by the
- *      server's one sweep timer.
+ *      server's one sweep timer. Connections without a call stand in lists in the
+ *      order of their deadlines, so that a sweep looks at the first of them only.
  *   4. An exchange gets one answer or one abort.
  *   5. Bytes behind a request wait in `pending` until its answer is written.
  */
@@ -41,34 +47,26 @@ enum http_conn_state {
 
 enum {
     HTTP_READ_BYTES = 64 * 1024,
+    HTTP_WRITE_BYTES = 16 * 1024,
     HTTP_ANSWER_BYTES_MAX = 256 * 1024 * 1024,
 };
 
-struct http_conn {
-    struct http_server *server;
-    struct http_conn *next; /* in the server's list of connections, or of free ones */
-    struct http_conn *prev;
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
+/* Where a connection stands: deadlines ascend in both idle lists. */
+enum http_conn_list {
+    CONNS_BUSY,  /* with a call, or closing */
+    CONNS_FRESH, /* nothing was read of it yet; CONN_READING */
+    CONNS_IDLE,  /* between two requests; CONN_READING */
+    CONNS_LISTS
+};
+
+/* A request on its way, and its answer. */
+struct http_call {
+    struct http_conn *conn;
+    struct http_call *next; /* in the pool */
     uv_write_t write;
     uv_shutdown_t shutdown;
-    enum http_conn_state state;
-    bool counted;            /* against the limit of connections; others only get a 503 */
-    bool fresh;              /* no request of it was answered yet */
-    bool head_timed;         /* the deadline of the current head is set */
-    bool input_ended;        /* the client has shut its side */
-    bool reading_stopped;    /* `pending` is full */
-    bool advancing;          /* http_conn_advance() is on the stack */
-    bool answer_early;       /* answered by its headers; sent when the short body is read */
-    bool close_after;        /* the current answer is the last */
-    bool outcome_due;        /* an exchange was started whose outcome was not told */
-    int status;              /* of the current answer */
+    int status;              /* of the answer */
     const char *answer_type; /* Content-Type of an early answer; static */
-    uint64_t deadline_ns;    /* of the current state, see http_conn_sweep() */
     uint64_t body_started_ns;
     size_t write_queue_bytes; /* at the last sweep, to see whether a slow client takes anything */
     size_t lingered_bytes;
@@ -81,6 +79,38 @@ struct http_conn {
     char head[HTTP_HEAD_BYTES_MAX];
 };
 
+struct http_conn {
+    struct http_server *server;
+    struct http_call *call; /* NULL: idle */
+    struct http_conn *next; /* in one of the server's lists, or of free ones */
+    struct http_conn *prev;
+    uint64_t deadline_ns; /* of the current state, see http_conn_sweep() */
+    enum http_conn_state state;
+    enum http_conn_list list;
+    bool admin;           /* it came through an admin listener */
+    bool counted;         /* against the limit of connections; others only get a 503 */
+    bool fresh;           /* no request of it was answered yet */
+    bool head_timed;      /* the deadline of the current head is set */
+    bool input_ended;     /* the client has shut its side */
+    bool reading_stopped; /* `pending` is full */
+    bool advancing;       /* advance() is on the stack */
+    bool answer_early;    /* answered by its headers; sent when the short body is read */
+    bool close_after;     /* the current answer is the last */
+    bool outcome_due;     /* an exchange was started whose outcome was not told */
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+};
+
+/* First and last, because those that are idle go to the end. */
+struct http_conns {
+    struct http_conn *first;
+    struct http_conn *last;
+};
+
 struct http_server {
     struct http_server_config config;
     const struct http_limits *limits;
@@ -88,10 +118,14 @@ struct http_server {
     uv_check_t tick;
     uv_prepare_t before_poll;
     struct http_listener *listeners;
-    struct http_conn *conns;
-    struct http_conn *free_conns;
-    size_t free_count;
+    struct http_conns conns[CONNS_LISTS];
     size_t conns_count;
+    struct http_conn *free_conns;
+    size_t free_conns_count;
+    struct http_call *free_calls;
+    size_t free_calls_count;
+    size_t free_calls_least;    /* since the last shrinking: so many were not needed */
+    uint64_t shrink_ns;         /* the next */
     size_t lingering_uncounted; /* refused connections that are still open */
     size_t listeners_waiting;   /* for memory, to take a connection */
     size_t half_closed;         /* connections whose client shut its side and waits for an answer */
@@ -106,7 +140,9 @@ struct http_server {
     struct http_request_ids ids;
     char date[32]; /* of the second `date_s` */
     int64_t date_s;
-    char read_buffer[HTTP_READ_BYTES]; /* shared by all connections of the loop */
+    /* Shared by all connections of the loop. */
+    char read_buffer[HTTP_READ_BYTES];
+    char write_buffer[HTTP_WRITE_BYTES];
 };
 
 /* A new connection over an accepted stream: arms reading. */
@@ -129,6 +165,15 @@ void http_conn_give_up(struct http_conn *conn);
 
 /* server's side: back to the pool, after the close callback. */
 void http_server_release(struct http_conn *conn);
+
+/* Into another of the server's lists, at its end. */
+void http_server_move(struct http_conn *conn, enum http_conn_list list);
+
+/* Gives the connection a call; false: there is no memory. */
+bool http_server_begin_call(struct http_conn *conn) __attribute__((warn_unused_result));
+
+/* Takes it away again; the connection is idle, until its deadline. */
+void http_server_end_call(struct http_conn *conn);
 
 /* The loop's clock: monotonic ns as of this turn of the loop. */
 uint64_t http_server_now_ns(const struct http_server *server);

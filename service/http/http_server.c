@@ -13,12 +13,17 @@
 enum {
     BACKLOG = 1024,
     FREE_CONNS_MAX = 256,
+    /* Calls that stay for the next peak. */
+    CALLS_KEPT = 16,
     /* Connections beyond the limit that may linger, so that they read their 503; more are
      * closed at once. */
     LINGERING_UNCOUNTED_MAX = 64,
     SWEEP_MS_MIN = 5,
     SWEEP_MS_MAX = 250,
 };
+
+/* How often the pool of calls is looked at. */
+#define SHRINK_NS (4 * NS_PER_S)
 
 struct http_listener {
     struct http_server *server;
@@ -87,93 +92,170 @@ static void close_handles_when_done(struct http_server *server)
 
 /* --- connections */
 
-static void free_conn(struct http_conn *conn)
-{
-    http_parser_deinit(&conn->parser);
-    buffer_deinit(&conn->body);
-    buffer_deinit(&conn->pending);
-    buffer_deinit(&conn->exchange.answer);
-    free(conn);
-}
-
-static struct http_conn *create_conn(struct http_server *server)
-{
-    struct http_conn *conn = calloc(1, sizeof *conn);
-    if (conn == NULL)
-        return NULL;
-    const struct http_limits *limits = server->limits;
-    conn->server = server;
-    /* The handler may want a few bytes of room behind the body, see yyjson's padding. */
-    buffer_init(&conn->body, limits->body_bytes_max + 64);
-    buffer_init(&conn->pending, limits->pipelined_bytes_max + 2 * (size_t)HTTP_READ_BYTES);
-    buffer_init(&conn->exchange.answer, HTTP_ANSWER_BYTES_MAX);
-    http_parser_init(&conn->parser, limits, &conn->body);
-    conn->exchange.body = &conn->body;
-    return conn;
-}
-
 /* From the pool, as new. */
 static struct http_conn *take_conn(struct http_server *server)
 {
     struct http_conn *conn = server->free_conns;
     if (conn == NULL)
-        return create_conn(server);
+        return calloc(1, sizeof *conn);
     server->free_conns = conn->next;
-    server->free_count--;
-    struct http_conn reused = {.server = server,
-                               .body = conn->body,
-                               .pending = conn->pending,
-                               .parser = conn->parser,
-                               .exchange.answer = conn->exchange.answer,
-                               .exchange.body = &conn->body};
-    *conn = reused;
-    http_parser_restart(&conn->parser);
+    server->free_conns_count--;
+    *conn = (struct http_conn){.server = NULL};
     return conn;
 }
 
-static void link_conn(struct http_conn *conn)
+static void link_conn(struct http_conn *conn, enum http_conn_list list)
 {
-    struct http_server *server = conn->server;
-    conn->prev = NULL;
-    conn->next = server->conns;
-    if (server->conns != NULL)
-        server->conns->prev = conn;
-    server->conns = conn;
-    server->conns_count++;
+    struct http_conns *conns = &conn->server->conns[list];
+    conn->list = list;
+    conn->next = NULL;
+    conn->prev = conns->last;
+    if (conns->last != NULL)
+        conns->last->next = conn;
+    else
+        conns->first = conn;
+    conns->last = conn;
 }
 
 static void unlink_conn(struct http_conn *conn)
 {
-    struct http_server *server = conn->server;
+    struct http_conns *conns = &conn->server->conns[conn->list];
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
     else
-        server->conns = conn->next;
+        conns->first = conn->next;
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
-    server->conns_count--;
+    else
+        conns->last = conn->prev;
+}
+
+void http_server_move(struct http_conn *conn, enum http_conn_list list)
+{
+    if (conn->list == list)
+        return;
+    unlink_conn(conn);
+    link_conn(conn, list);
+}
+
+/* --- calls */
+
+static struct http_call *create_call(struct http_server *server)
+{
+    struct http_call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    const struct http_limits *limits = server->limits;
+    /* The handler may want a few bytes of room behind the body, see yyjson's padding. */
+    buffer_init(&call->body, limits->body_bytes_max + 64);
+    buffer_init(&call->pending, limits->pipelined_bytes_max + 2 * (size_t)HTTP_READ_BYTES);
+    buffer_init(&call->exchange.answer, HTTP_ANSWER_BYTES_MAX);
+    http_parser_init(&call->parser, limits, &call->body);
+    call->exchange.body = &call->body;
+    return call;
+}
+
+static void free_call(struct http_call *call)
+{
+    http_parser_deinit(&call->parser);
+    buffer_deinit(&call->body);
+    buffer_deinit(&call->pending);
+    buffer_deinit(&call->exchange.answer);
+    free(call);
+}
+
+static struct http_call *pop_call(struct http_server *server)
+{
+    struct http_call *call = server->free_calls;
+    server->free_calls = call->next;
+    server->free_calls_count--;
+    if (server->free_calls_count < server->free_calls_least)
+        server->free_calls_least = server->free_calls_count;
+    return call;
+}
+
+/* What it was used for is forgotten; memory that is not unusually large stays. */
+static void push_call(struct http_server *server, struct http_call *call)
+{
+    struct http_exchange *ex = &call->exchange;
+    buffer_reset(&call->pending, 0);
+    buffer_reset(&call->body, HTTP_READ_BYTES);
+    buffer_reset(&ex->answer, HTTP_READ_BYTES);
+    ex->request = NULL;
+    ex->user = NULL;
+    ex->tag = 0;
+    ex->request_id_bytes = 0;
+    ex->request_id[0] = ex->trace_id[0] = '\0';
+    ex->_extra_bytes = 0;
+    call->response_bytes = 0;
+    call->lingered_bytes = 0;
+    call->next = server->free_calls;
+    server->free_calls = call;
+    server->free_calls_count++;
+}
+
+/* Half of those that were not needed for a while: what a peak has brought goes in the end. */
+static void shrink_calls(struct http_server *server)
+{
+    size_t unneeded = server->free_calls_least;
+    size_t going = unneeded > CALLS_KEPT ? (unneeded - CALLS_KEPT + 1) / 2 : 0;
+    while (going-- > 0)
+        free_call(pop_call(server));
+    server->free_calls_least = server->free_calls_count;
+}
+
+bool http_server_begin_call(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    struct http_call *call = server->free_calls != NULL ? pop_call(server) : create_call(server);
+    if (call == NULL)
+        return false;
+    call->conn = conn;
+    call->exchange.admin = conn->admin;
+    conn->call = call;
+    http_server_move(conn, CONNS_BUSY);
+    return true;
+}
+
+void http_server_end_call(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    push_call(server, conn->call);
+    conn->call = NULL;
+    conn->deadline_ns = http_server_now_ns(server) + server->limits->keep_alive_ns_max;
+    http_server_move(conn, CONNS_IDLE);
+}
+
+/* Nobody is there, and nobody looks again before somebody comes. */
+static void stop_sweep(struct http_server *server)
+{
+    uv_timer_stop(&server->sweep);
+    while (server->free_calls_count > CALLS_KEPT)
+        free_call(pop_call(server));
 }
 
 void http_server_release(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
     unlink_conn(conn);
+    server->conns_count--;
     if (conn->counted)
         atomic_fetch_sub_explicit(server->config.connections, 1, memory_order_relaxed);
     else
         server->lingering_uncounted--;
-    buffer_reset(&conn->pending, 0);
-    buffer_reset(&conn->body, HTTP_READ_BYTES);
-    buffer_reset(&conn->exchange.answer, HTTP_READ_BYTES);
-    if (server->free_count < FREE_CONNS_MAX) {
+    if (conn->call != NULL) {
+        http_parser_restart(&conn->call->parser);
+        push_call(server, conn->call);
+    }
+    if (server->free_conns_count < FREE_CONNS_MAX) {
         conn->next = server->free_conns;
         server->free_conns = conn;
-        server->free_count++;
+        server->free_conns_count++;
     } else {
-        free_conn(conn);
+        free(conn);
     }
     if (server->conns_count == 0 && server->listeners_waiting == 0)
-        uv_timer_stop(&server->sweep);
+        stop_sweep(server);
     close_handles_when_done(server);
 }
 
@@ -204,15 +286,43 @@ static void take_waiting(struct http_server *server)
     }
 }
 
+static void sweep_busy(struct http_server *server, uint64_t now_ns)
+{
+    for (struct http_conn *conn = server->conns[CONNS_BUSY].first, *next; conn != NULL;
+         conn = next) {
+        next = conn->next; /* whatever becomes of it, it stays or goes to the end of a list */
+        http_conn_sweep(conn, now_ns);
+    }
+}
+
+/* They leave in the order of their deadlines: closing takes one out of the list. */
+static void sweep_idle(struct http_conns *idle, uint64_t now_ns)
+{
+    while (idle->first != NULL && idle->first->deadline_ns <= now_ns)
+        http_conn_sweep(idle->first, now_ns);
+}
+
+static void close_idle(struct http_server *server)
+{
+    for (enum http_conn_list list = CONNS_BUSY; list < CONNS_LISTS; list++)
+        for (struct http_conn *conn = server->conns[list].first, *next; conn != NULL; conn = next) {
+            next = conn->next;
+            http_conn_close_if_idle(conn);
+        }
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
     uint64_t now_ns = http_server_now_ns(server);
-    for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
-        next = conn->next; /* closing is asynchronous, so the list stays */
-        http_conn_sweep(conn, now_ns);
-        if (server->stopping_ns != 0)
-            http_conn_close_if_idle(conn);
+    sweep_busy(server, now_ns);
+    sweep_idle(&server->conns[CONNS_FRESH], now_ns);
+    sweep_idle(&server->conns[CONNS_IDLE], now_ns);
+    if (server->stopping_ns != 0)
+        close_idle(server);
+    if (now_ns >= server->shrink_ns) {
+        shrink_calls(server);
+        server->shrink_ns = now_ns + SHRINK_NS;
     }
     take_waiting(server);
     set_sweep_period(server);
@@ -263,10 +373,7 @@ static void begin_stop(struct http_server *server)
     }
     server->listeners = NULL;
     server->listeners_waiting = 0;
-    for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
-        next = conn->next;
-        http_conn_close_if_idle(conn);
-    }
+    close_idle(server);
     close_handles_when_done(server);
 }
 
@@ -325,9 +432,11 @@ static void on_connection(uv_stream_t *stream, int status)
         start_sweep(server);
         return;
     }
-    link_conn(conn);
+    conn->server = server;
+    link_conn(conn, CONNS_FRESH);
+    server->conns_count++;
     conn->fresh = true;
-    conn->exchange.admin = listener->admin;
+    conn->admin = listener->admin;
     conn->counted = count_connection(server);
     if (!conn->counted)
         server->lingering_uncounted++;
@@ -420,10 +529,11 @@ void http_server_stop(struct http_server *server)
 
 void http_server_stop_now(struct http_server *server)
 {
-    for (struct http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
-        next = conn->next;
-        http_conn_give_up(conn);
-    }
+    for (enum http_conn_list list = CONNS_BUSY; list < CONNS_LISTS; list++)
+        for (struct http_conn *conn = server->conns[list].first, *next; conn != NULL; conn = next) {
+            next = conn->next;
+            http_conn_give_up(conn);
+        }
 }
 
 size_t http_server_requests(const struct http_server *server)
@@ -440,10 +550,12 @@ void http_server_destroy(struct http_server *server)
 {
     if (server == NULL)
         return;
-    assert(server->conns == NULL);
+    assert(server->conns_count == 0);
     for (struct http_conn *conn = server->free_conns, *next; conn != NULL; conn = next) {
         next = conn->next;
-        free_conn(conn);
+        free(conn);
     }
+    while (server->free_calls != NULL)
+        free_call(pop_call(server));
     free(server);
 }

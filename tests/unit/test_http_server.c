@@ -1228,8 +1228,8 @@ static void stopping_now_answers_503_to_everything_open(void **state)
     leave(&handled);
     leave(&begun);
     leave(&early);
-    /* The list of connections has the latest first. */
-    expect_log(&f, "503, 503, abort draining, 503");
+    /* In the order in which their first bytes were read. */
+    expect_log(&f, "abort draining, 503, 503, 503");
     finish(&f);
 }
 
