@@ -276,6 +276,9 @@ struct batcher_queue_stats {
 void batcher_queue_stats(struct batcher *b, const struct batcher_queue *queue,
                          struct batcher_queue_stats *out);
 
+/* How many jobs wait, in all queues. */
+size_t batcher_queued_jobs(struct batcher *b);
+
 /* How many jobs a second this queue has finished lately; 0 while unknown. Feeds
  * Retry-After. */
 double batcher_queue_drain_rate(struct batcher *b, const struct batcher_queue *queue);

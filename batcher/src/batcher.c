@@ -386,6 +386,16 @@ void batcher_queue_stats(struct batcher *b, const struct batcher_queue *queue,
     pthread_mutex_unlock(&b->lock);
 }
 
+size_t batcher_queued_jobs(struct batcher *b)
+{
+    size_t jobs = 0;
+    pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->policy.count; i++)
+        jobs += b->queues[i]->jobs;
+    pthread_mutex_unlock(&b->lock);
+    return jobs;
+}
+
 double batcher_queue_drain_rate(struct batcher *b, const struct batcher_queue *queue)
 {
     pthread_mutex_lock(&b->lock);

@@ -115,8 +115,11 @@ static void on_headers(void *ctx, struct http_exchange *ex)
         return;
     if (ex->request->method == HTTP_METHOD_PATCH)
         check_body_headers(loop, ex);
-    if (exchange_is_compute(ex) && check_body_headers(loop, ex))
-        compute_request_check(loop, ex, queue_of(loop->api, ex));
+    if (!exchange_is_compute(ex) || !check_body_headers(loop, ex))
+        return;
+    struct compute_queue *queue = queue_of(loop->api, ex);
+    if (compute_request_check(loop, ex, queue))
+        ex->user = queue;
 }
 
 /* --- the whole request */
@@ -125,7 +128,6 @@ static void on_request(void *ctx, struct http_exchange *ex)
 {
     struct api_loop *loop = ctx;
     struct api *api = loop->api;
-    const struct model_entry *entry = ex->user;
     atomic_fetch_add_explicit(&api->in_flight, 1, memory_order_relaxed);
     ex->tag |= EXCHANGE_TAG_IN_FLIGHT;
     switch (exchange_route(ex)) {
@@ -148,13 +150,13 @@ static void on_request(void *ctx, struct http_exchange *ex)
         info_models(loop, ex);
         break;
     case ROUTE_MODEL:
-        info_model(loop, ex, entry);
+        info_model(loop, ex, ex->user);
         break;
     case ROUTE_PREDICT:
     case ROUTE_SMA:
     case ROUTE_EMA:
     case ROUTE_RSI:
-        compute_request_start(loop, ex, queue_of(api, ex));
+        compute_request_start(loop, ex, ex->user);
         break;
     case ROUTE_CONFIG:
         info_config(loop, ex);

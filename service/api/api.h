@@ -70,6 +70,7 @@ struct api_loop {
     struct json_reader reader;
     size_t outstanding; /* jobs that the batcher or the completion list has */
     bool submitted;     /* a job was submitted in this turn of the loop */
+    bool refused;       /* the batcher refused the last one */
     bool stopped;       /* the HTTP server has no connection left, and takes none */
     void (*on_stopped)(struct api_loop *loop); /* stopped, and nothing is outstanding */
 };

@@ -175,6 +175,7 @@ static void submit(struct api_loop *loop, struct http_exchange *ex, struct job *
     metrics_add(loop->shard, METRICS_BATCHER_SUBMITTED_TOTAL, job->queue->label, 1);
     enum batcher_status status = batcher_submit(
         compute_batcher(loop->api->compute), job->queue->batcher_queue, &job->base, clock_now_ns());
+    loop->refused = status != BATCHER_OK;
     if (status == BATCHER_OK) {
         ex->user = job;
         loop->submitted = true;
@@ -203,10 +204,13 @@ bool compute_request_check(struct api_loop *loop, struct http_exchange *ex,
     struct job least = {.base = {.rows = 1}, .queue = queue};
     if (!read_head(loop, ex, &least.base))
         return false;
+    if (ex->body_is_here && !loop->refused)
+        return true;
     uint64_t now_ns = clock_now_ns();
     least.base.deadline_ns += now_ns;
     enum batcher_status status = batcher_check(compute_batcher(loop->api->compute),
                                                queue->batcher_queue, &least.base, now_ns);
+    loop->refused = status != BATCHER_OK;
     if (status == BATCHER_OK)
         return true;
     metrics_add(loop->shard, METRICS_BATCHER_SUBMITTED_TOTAL, queue->label, 1);
@@ -217,7 +221,7 @@ bool compute_request_check(struct api_loop *loop, struct http_exchange *ex,
 void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
                            const struct compute_queue *queue)
 {
-    ex->user = NULL; /* the model's entry until now, the job from here on */
+    ex->user = NULL; /* the queue until now, the job from here on */
     struct batcher_job head = {0};
     if (!read_head(loop, ex, &head))
         return;
@@ -256,20 +260,27 @@ static char *put_text(char *at, const char *text)
     return at + bytes;
 }
 
+static char *put_count(char *at, uint64_t n)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(at, digits + i, sizeof digits - i);
+    return at + (sizeof digits - i);
+}
+
 /* Milliseconds with three decimals: 1234567 ns is "1.234". */
 static char *put_ms(char *at, uint64_t ns)
 {
     uint64_t us = ns / NS_PER_US;
-    char digits[24];
-    size_t i = sizeof digits;
-    for (unsigned decimals = 0; decimals < 4 || us > 0; decimals++) {
-        if (decimals == 3)
-            digits[--i] = '.';
-        digits[--i] = (char)('0' + us % 10);
-        us /= 10;
-    }
-    memcpy(at, digits + i, sizeof digits - i);
-    return at + (sizeof digits - i);
+    at = put_count(at, us / 1000);
+    *at++ = '.';
+    for (uint64_t unit = 100; unit > 0; unit /= 10)
+        *at++ = (char)('0' + us / unit % 10);
+    return at;
 }
 
 /* Where the time went; the stages add up to the whole time in the server so far. */
@@ -281,8 +292,8 @@ static void add_timing(struct api_loop *loop, struct http_exchange *ex, const st
     const struct batcher_job *base = &job->base;
     const uint64_t borders_ns[METRICS_STAGE_COUNT + 1] = {
         job->received_ns, base->submitted_ns, base->sealed_ns, base->finished_ns, now_ns};
-    char text[128];
-    char *at = text;
+    char text[160];
+    char *at = put_text(text, "Server-Timing: ");
     for (unsigned stage = 0; stage < METRICS_STAGE_COUNT; stage++) {
         uint64_t spent_ns = exchange_since(borders_ns[stage + 1], borders_ns[stage]);
         at = put_ms(put_text(at, names[stage]), spent_ns);
@@ -291,9 +302,8 @@ static void add_timing(struct api_loop *loop, struct http_exchange *ex, const st
             metrics_labels(METRICS_COMPUTE_REQUEST_STAGE_SECONDS, job->queue->label, stage, 0),
             spent_ns);
     }
-    *at = '\0';
-    http_answer_header(ex, "Server-Timing: %s", text);
-    http_answer_header(ex, "X-Batch-Size: %zu", base->batch_jobs);
+    at = put_count(put_text(at, "\r\nX-Batch-Size: "), base->batch_jobs);
+    http_answer_lines(ex, text, (size_t)(at - text));
 }
 
 static void answer_result(struct api_loop *loop, struct http_exchange *ex, const struct job *job)

@@ -12,8 +12,11 @@
 
 #include "api.h"
 
-/* After the head: false when it has been refused for what the head says, or because nobody is let
- * into the queue now. That spares the reading of the body. */
+/*
+ * After the head: false when it has been refused for what the head says, or because nobody is let
+ * into the queue now. That spares the reading of the body; so the batcher is only asked when there
+ * is one to come, or when it has refused the last request of this loop.
+ */
 bool compute_request_check(struct api_loop *loop, struct http_exchange *ex,
                            const struct compute_queue *queue);
 

@@ -25,18 +25,6 @@ void info_page(struct api_loop *loop, struct http_exchange *ex)
     http_answer(ex, 200, "text/html; charset=utf-8");
 }
 
-static size_t queued_jobs(struct api *api)
-{
-    size_t jobs = 0;
-    for (size_t i = 0; i < compute_queue_count(api->compute); i++) {
-        struct batcher_queue_stats stats;
-        batcher_queue_stats(compute_batcher(api->compute),
-                            compute_queue_at(api->compute, i)->batcher_queue, &stats);
-        jobs += stats.jobs;
-    }
-    return jobs;
-}
-
 static size_t loaded_models(const struct api *api)
 {
     size_t loaded = 0;
@@ -45,19 +33,34 @@ static size_t loaded_models(const struct api *api)
     return loaded;
 }
 
+static void append_pair(struct buffer *out, const char *name, uint64_t n)
+{
+    buffer_append_str(out, ",\"");
+    buffer_append_str(out, name);
+    buffer_append_str(out, "\":");
+    buffer_append_count(out, n);
+}
+
+/* Without printf: balancers ask often. */
 void info_health(struct api_loop *loop, struct http_exchange *ex)
 {
     struct api *api = loop->api;
-    buffer_append_format(
-        &ex->answer,
-        "{\"status\":\"%s\",\"version\":\"%s\",\"uptime_seconds\":%llu,"
-        "\"active_connections\":%zu,\"requests_in_flight\":%zu,\"jobs_queued\":%zu,"
-        "\"workers_busy\":%zu,\"workers\":%zu,\"models_loaded\":%zu,\"simd\":\"%s\"}\n",
-        atomic_load(&api->draining) ? "draining" : "ok", api->version,
-        (unsigned long long)((clock_now_ns() - api->started_ns) / NS_PER_S),
-        atomic_load(&api->connections), atomic_load(&api->in_flight), queued_jobs(api),
-        compute_workers_busy(api->compute), api->config->workers, loaded_models(api),
-        kernels_isa_str(compute_kernels(api->compute)->isa));
+    struct buffer *out = &ex->answer;
+    buffer_append_str(out, "{\"status\":\"");
+    buffer_append_str(out, atomic_load(&api->draining) ? "draining" : "ok");
+    buffer_append_str(out, "\",\"version\":\"");
+    buffer_append_str(out, api->version);
+    buffer_append_str(out, "\"");
+    append_pair(out, "uptime_seconds", (clock_now_ns() - api->started_ns) / NS_PER_S);
+    append_pair(out, "active_connections", atomic_load(&api->connections));
+    append_pair(out, "requests_in_flight", atomic_load(&api->in_flight));
+    append_pair(out, "jobs_queued", batcher_queued_jobs(compute_batcher(api->compute)));
+    append_pair(out, "workers_busy", compute_workers_busy(api->compute));
+    append_pair(out, "workers", api->config->workers);
+    append_pair(out, "models_loaded", loaded_models(api));
+    buffer_append_str(out, ",\"simd\":\"");
+    buffer_append_str(out, kernels_isa_str(compute_kernels(api->compute)->isa));
+    buffer_append_str(out, "\"}\n");
     http_answer(ex, 200, json_type);
 }
 

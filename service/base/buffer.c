@@ -81,6 +81,17 @@ void buffer_append_str(struct buffer *buf, const char *text)
     buffer_append(buf, text, strlen(text));
 }
 
+void buffer_append_count(struct buffer *buf, uint64_t n)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    buffer_append(buf, digits + i, sizeof digits - i);
+}
+
 void buffer_append_format(struct buffer *buf, const char *format, ...)
 {
     va_list args, again;

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffer {
     char *data; /* not terminated; NULL while nothing was reserved */
@@ -36,6 +37,7 @@ void buffer_commit(struct buffer *buf, size_t bytes);
 
 void buffer_append(struct buffer *buf, const void *data, size_t bytes);
 void buffer_append_str(struct buffer *buf, const char *text);
+void buffer_append_count(struct buffer *buf, uint64_t n); /* in decimal */
 void buffer_append_format(struct buffer *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

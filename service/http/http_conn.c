@@ -331,6 +331,17 @@ void http_answer_header(struct http_exchange *ex, const char *format, ...)
     ex->_extra_bytes += 2;
 }
 
+void http_answer_lines(struct http_exchange *ex, const char *lines, size_t bytes)
+{
+    assert(ex->_extra_bytes + bytes + 2 <= sizeof ex->_extra);
+    if (ex->_extra_bytes + bytes + 2 > sizeof ex->_extra)
+        return;
+    char *at = ex->_extra + ex->_extra_bytes;
+    memcpy(at, lines, bytes);
+    memcpy(at + bytes, "\r\n", 2);
+    ex->_extra_bytes += bytes + 2;
+}
+
 /* Whether the rest of a refused request is worth reading: a short body of known length,
  * of a client that is not waiting for 100 Continue. Depends on the head alone, never on
  * what has already arrived. */
@@ -413,13 +424,15 @@ static void send_continue(struct http_conn *conn)
         conn_close(conn);
 }
 
-static void on_headers(struct http_conn *conn)
+static void on_headers(struct http_conn *conn, size_t bytes_behind)
 {
     const struct http_limits *limits = conn->server->limits;
     conn->call->body_started_ns = http_server_now_ns(conn->server);
     conn->deadline_ns = conn->call->body_started_ns + limits->body_ns_max;
     conn->call->exchange.request = &conn->call->parser.request;
     take_ids(conn);
+    conn->call->exchange.body_is_here = !conn->call->parser.request.chunked &&
+                                        conn->call->parser.request.content_length <= bytes_behind;
     handler_of(conn)->on_headers(handler_ctx(conn), &conn->call->exchange);
     bool answered = conn->state != CONN_READING || conn->answer_early;
     if (!answered && conn->call->parser.request.expects_continue)
@@ -457,7 +470,7 @@ static size_t parse(struct http_conn *conn, const char *data, size_t bytes)
         case HTTP_PARSE_MORE:
             break;
         case HTTP_PARSE_HEADERS:
-            on_headers(conn);
+            on_headers(conn, bytes);
             break;
         case HTTP_PARSE_MESSAGE:
             on_message(conn);

@@ -28,6 +28,7 @@ struct http_exchange {
     struct buffer *body;                /* of the request; may be changed in place */
     struct buffer answer;               /* body of the answer */
     bool admin;                         /* it came through an admin listener */
+    bool body_is_here;                  /* on_headers: the whole body has been received already */
     uint64_t received_ns;               /* the request was complete */
     void *user;                         /* the handler's; NULL at first */
     unsigned tag;                       /* the handler's; 0 at first */
@@ -48,6 +49,10 @@ void http_set_deadline(struct http_exchange *ex, uint64_t deadline_ns);
 /* Adds "Name: value" to the answer's head. Values are ours, never a client's. */
 void http_answer_header(struct http_exchange *ex, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same for lines that are ready, without the last one's CRLF: for answers that are so frequent
+ * that the formatting of a few numbers would be felt. */
+void http_answer_lines(struct http_exchange *ex, const char *lines, size_t bytes);
 
 /* Sends ex->answer. `content_type` is NULL when there is no body. */
 void http_answer(struct http_exchange *ex, int status, const char *content_type);
