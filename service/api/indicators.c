@@ -25,13 +25,13 @@ static bool check_numbers(const char *array, struct json_elements elements, cons
 }
 
 /* How many numbers a series has, checked against the period. */
-static bool check_series(const char *array, const char *path, size_t period,
+static bool check_series(struct json_text *text, const char *array, const char *path, size_t period,
                          struct json_elements *elements, struct api_error *error)
 {
     if (!json_value_is_array(array))
         return api_fail(error, API_WRONG_TYPE, "%s is %s; it must be an array of numbers", path,
                         json_value_kind(array));
-    *elements = json_array_elements(array);
+    *elements = json_array_elements(text, array);
     size_t n = elements->count;
     if (n == 0)
         return api_fail(error, API_EMPTY_INPUT, "%s is empty", path);
@@ -78,11 +78,12 @@ static bool reserve(struct job *job, struct room room, struct api_error *error)
     return true;
 }
 
-static bool decode_one(const char *prices, const struct indicator_limits *limits, struct job *job,
+static bool decode_one(struct json_text *text, const char *prices,
+                       const struct indicator_limits *limits, struct job *job,
                        struct api_error *error)
 {
     struct json_elements elements;
-    if (!check_series(prices, "prices", job->period, &elements, error) ||
+    if (!check_series(text, prices, "prices", job->period, &elements, error) ||
         !check_points(elements.count, limits, error) ||
         !check_numbers(prices, elements, "prices", error))
         return false;
@@ -93,12 +94,12 @@ static bool decode_one(const char *prices, const struct indicator_limits *limits
 }
 
 /* The first series that holds something else: there is one. */
-static bool fail_series(const char *series, struct api_error *error)
+static bool fail_series(struct json_text *text, const char *series, struct api_error *error)
 {
     char path[32];
     const char *one = json_array_first(series);
     for (size_t i = 0;; i++) {
-        struct json_elements elements = json_array_elements(one);
+        struct json_elements elements = json_array_elements(text, one);
         snprintf(path, sizeof path, "series[%zu]", i);
         if (!check_numbers(one, elements, path, error))
             return false;
@@ -107,8 +108,9 @@ static bool fail_series(const char *series, struct api_error *error)
 }
 
 /* All lengths are looked at before any number is. */
-static bool decode_series(const char *series, const struct indicator_limits *limits,
-                          struct job *job, struct api_error *error)
+static bool decode_series(struct json_text *text, const char *series,
+                          const struct indicator_limits *limits, struct job *job,
+                          struct api_error *error)
 {
     char path[32];
     bool are_numbers = true;
@@ -117,22 +119,23 @@ static bool decode_series(const char *series, const struct indicator_limits *lim
     job->offsets[0] = 0;
     for (size_t i = 0; i < job->base.rows; i++, one = json_array_next(elements.end)) {
         snprintf(path, sizeof path, "series[%zu]", i);
-        if (!check_series(one, path, job->period, &elements, error))
+        if (!check_series(text, one, path, job->period, &elements, error))
             return false;
         are_numbers &= elements.are_numbers;
         job->offsets[i + 1] = job->offsets[i] + elements.count;
     }
     return check_points(job->offsets[job->base.rows], limits, error) &&
-           (are_numbers || fail_series(series, error));
+           (are_numbers || fail_series(text, series, error));
 }
 
-static bool decode_many(const char *series, const struct indicator_limits *limits, struct job *job,
+static bool decode_many(struct json_text *text, const char *series,
+                        const struct indicator_limits *limits, struct job *job,
                         struct api_error *error)
 {
     if (!json_value_is_array(series))
         return api_fail(error, API_WRONG_TYPE, "series is %s; it must be an array of arrays",
                         json_value_kind(series));
-    size_t rows = json_array_elements(series).count;
+    size_t rows = json_array_elements(text, series).count;
     if (rows == 0)
         return api_fail(error, API_EMPTY_INPUT, "series is empty");
     if (rows > limits->series_max)
@@ -140,11 +143,11 @@ static bool decode_many(const char *series, const struct indicator_limits *limit
                         limits->series_max);
     job->base.rows = rows;
     job->is_series = true;
-    return decode_series(series, limits, job, error);
+    return decode_series(text, series, limits, job, error);
 }
 
-static bool decode(const struct json_text *text, const struct indicator_limits *limits,
-                   struct job *job, struct api_error *error)
+static bool decode(struct json_text *text, const struct indicator_limits *limits, struct job *job,
+                   struct api_error *error)
 {
     struct json_text_field fields[] = {
         {.name = "prices"}, {.name = "series"}, {.name = "period"}, {.name = "decimals"}};
@@ -161,8 +164,8 @@ static bool decode(const struct json_text *text, const struct indicator_limits *
     job->has_decimals = fields[3].value != NULL;
     if (job->has_decimals && !json_value_decimals(fields[3].value, &job->decimals, error))
         return false;
-    return prices != NULL ? decode_one(prices, limits, job, error)
-                          : decode_many(series, limits, job, error);
+    return prices != NULL ? decode_one(text, prices, limits, job, error)
+                          : decode_many(text, series, limits, job, error);
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -173,13 +176,14 @@ static size_t smaller(size_t a, size_t b)
 bool indicator_decode(struct json_reader *reader, const struct indicator_limits *limits,
                       struct buffer *body, struct job *job, struct api_error *error)
 {
-    size_t numbers_max = json_text_numbers_max(body);
-    struct room room = {.rows = smaller(numbers_max, limits->series_max),
+    size_t numbers_max = json_text_numbers_max(reader, body);
+    size_t rows_max = body->bytes / 4 + 1; /* "[1]," */
+    struct room room = {.rows = smaller(smaller(numbers_max, rows_max), limits->series_max),
                         .points = smaller(numbers_max, limits->points_max)};
     if (!reserve(job, room, error))
         return false;
     struct json_numbers numbers = {.f64 = job->in_f64, .max = room.points};
-    struct json_text text;
+    __attribute__((uninitialized)) struct json_text text;
     return json_text_read(reader, body, &numbers, &text, error) &&
            decode(&text, limits, job, error);
 }

@@ -6,6 +6,9 @@
  *   Answer     {"indicator":"sma","period":20,"values":[null,...,101.3]}, or an array
  *              of such arrays. The warm-up is null. Numbers are the shortest text that
  *              reads back the same double, or have so many decimals.
+ *   Memory     the job's, of 16 bytes for each price, 8 for each series there may be, and less
+ *              than 8 KiB. Three times the body hold it when prices have 5.4 bytes or more with
+ *              their comma; shorter ones need up to eight times, as 1,1,1 does.
  *   Threads    the loop's thread.
  */
 #ifndef INDICATORS_H

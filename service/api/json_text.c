@@ -5,9 +5,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "json_chars.h"
 #include "number_read.h"
@@ -53,6 +50,8 @@ struct walk {
     struct json_numbers *numbers;
     struct json_text *out;
     struct api_error *error;
+    const char *array;   /* the innermost level, as long as it is an array of numbers, or NULL */
+    size_t array_number; /* how many numbers there were before it */
     size_t depth;
     uint64_t is_object[DEPTH_MAX / 64]; /* of each level that is open */
 };
@@ -106,13 +105,26 @@ static enum step open_level(struct walk *w, bool is_object)
     }
     uint64_t bit = UINT64_C(1) << (w->depth % 64), *word = &w->is_object[w->depth / 64];
     *word = is_object ? *word | bit : *word & ~bit;
+    w->array = is_object ? NULL : w->at;
+    w->array_number = w->numbers->count;
     w->depth++;
     w->at++;
     return is_object ? FIRST_KEY : FIRST_ELEMENT;
 }
 
+/* The array of numbers that ends here. At the top they are not counted. */
+static void note_array(struct walk *w)
+{
+    if (w->depth > 1 && w->out->notes_count < JSON_NOTES_MAX)
+        w->out->notes[w->out->notes_count++] = (struct json_note){
+            .array = w->array, .end = w->at + 1, .count = w->numbers->count - w->array_number};
+    w->array = NULL;
+}
+
 static enum step close_level(struct walk *w)
 {
+    if (w->array != NULL)
+        note_array(w);
     w->depth--;
     w->at++;
     return BEHIND_VALUE;
@@ -255,6 +267,9 @@ static enum step walk_number(struct walk *w)
 
 static enum step walk_value(struct walk *w)
 {
+    if (starts_number(*w->at))
+        return walk_number(w);
+    w->array = NULL;
     switch (*w->at) {
     case '{':
         return open_level(w, true);
@@ -269,7 +284,7 @@ static enum step walk_value(struct walk *w)
     case 'n':
         return walk_literal(w, "null");
     default:
-        return starts_number(*w->at) ? walk_number(w) : fail_character(w);
+        return fail_character(w);
     }
 }
 
@@ -383,6 +398,8 @@ bool json_text_read(const struct json_reader *reader, struct buffer *body,
         .error = error,
     };
     out->members_count = 0;
+    out->notes_count = 0;
+    out->_note = 0;
     const char *root = skip_space(w.text);
     if (root == w.end)
         return api_fail(error, API_INVALID_JSON,
@@ -396,22 +413,11 @@ bool json_text_read(const struct json_reader *reader, struct buffer *body,
     return true;
 }
 
-size_t json_text_numbers_max(const struct buffer *body)
+/* A number and its comma are two bytes. */
+size_t json_text_numbers_max(const struct json_reader *reader, const struct buffer *body)
 {
-    size_t commas = 0, i = 0;
-#ifdef __SSE2__
-    const __m128i comma = _mm_set1_epi8(',');
-    while (body->bytes - i >= 64) {
-        __m128i lanes = _mm_setzero_si128();
-        for (size_t end = i + 64; i < end; i += 16) {
-            __m128i text = _mm_loadu_si128((const __m128i *)(const void *)(body->data + i));
-            lanes = _mm_sub_epi8(lanes, _mm_cmpeq_epi8(text, comma));
-        }
-        __m128i sums = _mm_sad_epu8(lanes, _mm_setzero_si128());
-        commas += (size_t)_mm_cvtsi128_si64(_mm_add_epi64(sums, _mm_unpackhi_epi64(sums, sums)));
-    }
-#endif
-    for (; i < body->bytes; i++)
-        commas += body->data[i] == ',';
-    return commas + 1;
+    if (body->bytes == 0)
+        return 1; /* there may be no memory to look at */
+    size_t commas = reader->numbers->commas(body->data, body->bytes), most = body->bytes / 2;
+    return (commas < most ? commas : most) + 1;
 }

@@ -5,6 +5,9 @@
  *   Threads    any; the text belongs to the caller and is not changed.
  *   Memory     none but the caller's. A value is the place in the text where it starts, good
  *              as long as the text.
+ *   Arrays     of nothing but numbers are noted on the way, with their length and their end,
+ *              as long as there is room for notes: nobody has to look at them again. Others
+ *              are walked when they are asked for.
  *   Numbers    those inside the members of the object at the top (but not those that are
  *              members themselves) go to the caller's array, in the order of the text.
  *   Errors     as in json_reader.h, with the same codes at the same bytes; only nesting that
@@ -29,21 +32,33 @@ struct json_numbers {
 };
 
 enum {
-    JSON_MEMBERS_MAX = 8
+    JSON_MEMBERS_MAX = 8,
+    JSON_NOTES_MAX = 256
 };
 
 struct json_member {
     const char *key, *value;
 };
 
-/* A body that is an object, with its first members. */
+/* An array of numbers, or an empty one. */
+struct json_note {
+    const char *array, *end;
+    size_t count;
+};
+
+/* A body that is an object, with its first members. Not worth clearing: json_text_read() says
+ * how much of it there is. */
 struct json_text {
     struct json_member members[JSON_MEMBERS_MAX];
     size_t members_count; /* of those that are above */
+    struct json_note notes[JSON_NOTES_MAX];
+    size_t notes_count;
+    size_t _note; /* where the next search begins */
 };
 
-/* Not less than the numbers of the text: its commas and one. */
-size_t json_text_numbers_max(const struct buffer *body);
+/* Not less than the numbers of the text: its commas and one, but never more than half its bytes
+ * and one. */
+size_t json_text_numbers_max(const struct json_reader *reader, const struct buffer *body);
 
 /* Checks the body and wants an object at the top. The body stays what it is, but for zeros that
  * are put behind it. */
@@ -88,8 +103,8 @@ struct json_elements {
     const char *end;  /* behind the array */
 };
 
-/* What an array holds, in one pass. */
-struct json_elements json_array_elements(const char *array);
+/* What an array of the text holds; quickest when arrays are asked for in their order. */
+struct json_elements json_array_elements(struct json_text *text, const char *array);
 
 /* How many decimals the answer's numbers are to have: a whole number up to NUMBER_DECIMALS_MAX. */
 bool json_value_decimals(const char *value, unsigned *out, struct api_error *error);

@@ -88,17 +88,24 @@ static const char *scalar_end(const char *value)
 static const char *skip_numbers(const char *at, size_t *commas)
 {
 #ifdef __SSE2__
-    for (;; at += 16) {
+    const __m128i positions = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i zero = _mm_setzero_si128();
+    for (__m128i sums = zero;; at += 16) {
         __m128i text = _mm_loadu_si128((const __m128i *)(const void *)at);
         __m128i lower = _mm_or_si128(text, _mm_set1_epi8(0x20));
         __m128i stop = _mm_andnot_si128(_mm_cmpeq_epi8(lower, _mm_set1_epi8('e')),
                                         _mm_cmpgt_epi8(text, _mm_set1_epi8('9')));
         stop = _mm_or_si128(stop, _mm_cmpeq_epi8(text, _mm_set1_epi8('"')));
         unsigned stops = (unsigned)_mm_movemask_epi8(stop);
-        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(',')));
-        *commas += (size_t)__builtin_popcount(found & (stops - 1) & ~stops);
-        if (stops != 0)
-            return at + __builtin_ctz(stops);
+        int bytes = stops != 0 ? __builtin_ctz(stops) : 16;
+        __m128i found = _mm_cmpeq_epi8(text, _mm_set1_epi8(','));
+        found = _mm_and_si128(found, _mm_cmpgt_epi8(_mm_set1_epi8((char)bytes), positions));
+        sums = _mm_add_epi64(sums, _mm_sad_epu8(_mm_sub_epi8(zero, found), zero));
+        if (stops != 0) {
+            sums = _mm_add_epi64(sums, _mm_unpackhi_epi64(sums, sums));
+            *commas += (size_t)_mm_cvtsi128_si64(sums);
+            return at + bytes;
+        }
     }
 #else
     for (; (*at <= '9' && *at != '"') || *at == 'e' || *at == 'E'; at++)
@@ -138,7 +145,19 @@ const char *json_array_next(const char *end)
     return *end == ',' ? skip_space(end + 1) : NULL;
 }
 
-struct json_elements json_array_elements(const char *array)
+/* NULL: there is none. */
+static const struct json_note *find_note(struct json_text *text, const char *array)
+{
+    size_t i = text->_note;
+    if (i > 0 && text->notes[i - 1].array >= array)
+        i = 0;
+    while (i < text->notes_count && text->notes[i].array < array)
+        i++;
+    text->_note = i;
+    return i < text->notes_count && text->notes[i].array == array ? &text->notes[i] : NULL;
+}
+
+static struct json_elements walk_elements(const char *array)
 {
     struct json_elements e = {.count = 0, .are_numbers = true};
     const char *first = json_array_first(array);
@@ -154,6 +173,14 @@ struct json_elements json_array_elements(const char *array)
     }
     e.end = skip_space(e.end) + 1;
     return e;
+}
+
+struct json_elements json_array_elements(struct json_text *text, const char *array)
+{
+    const struct json_note *note = find_note(text, array);
+    if (note == NULL)
+        return walk_elements(array);
+    return (struct json_elements){.count = note->count, .are_numbers = true, .end = note->end};
 }
 
 /* --- names */

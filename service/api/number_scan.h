@@ -1,5 +1,6 @@
 /*
- * number_scan.h - the elements of an array of numbers, as many as are there, at once.
+ * number_scan.h - the elements of an array of numbers, as many as are there, at once, and how
+ * many there may be.
  *
  *   Threads    any; pure functions, chosen once.
  *   Result     bit for bit that of number_read.h, which is also what every variant leaves
@@ -26,6 +27,8 @@ struct number_scan {
     size_t (*f64)(const char *text, const char **at, double *out, size_t max);
     size_t (*f32)(const char *text, const char **at, float *out,
                   size_t max); /* infinite: float64 only */
+    /* How many commas are in the text, which needs no padding. */
+    size_t (*commas)(const char *text, size_t bytes);
 };
 
 /* By its name, or NULL when this processor cannot run it. */

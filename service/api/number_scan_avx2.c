@@ -297,3 +297,16 @@ size_t number_scan_f32_avx2(const char *text, const char **at, float *out, size_
 {
     return scan(text, at, NULL, out, max);
 }
+
+size_t number_scan_commas_avx2(const char *text, size_t bytes)
+{
+    size_t commas = 0, i = 0;
+    for (; bytes - i >= BLOCK; i += BLOCK) {
+        uint64_t low = mask_of(is_equal(load(text + i), ','));
+        uint64_t high = mask_of(is_equal(load(text + i + WINDOW), ','));
+        commas += (size_t)_mm_popcnt_u64(low | high << WINDOW);
+    }
+    for (; i < bytes; i++)
+        commas += text[i] == ',';
+    return commas;
+}

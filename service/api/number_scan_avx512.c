@@ -408,3 +408,15 @@ size_t number_scan_f32_avx512(const char *text, const char **at, float *out, siz
 {
     return scan(text, at, NULL, out, max);
 }
+
+size_t number_scan_commas_avx512(const char *text, size_t bytes)
+{
+    const __m512i comma = _mm512_set1_epi8(',');
+    size_t commas = 0, i = 0;
+    for (; bytes - i >= BLOCK; i += BLOCK)
+        commas +=
+            (size_t)_mm_popcnt_u64(_mm512_cmpeq_epi8_mask(_mm512_loadu_si512(text + i), comma));
+    uint64_t rest = _bzhi_u64(UINT64_MAX, (unsigned)(bytes - i));
+    __m512i last = _mm512_maskz_loadu_epi8(rest, text + i);
+    return commas + (size_t)_mm_popcnt_u64(_mm512_cmpeq_epi8_mask(last, comma));
+}

@@ -59,16 +59,18 @@ static bool check_array(const char *value, size_t size, const struct place *at,
                     path_of(at).text, json_value_kind(value), size);
 }
 
+/* Two at a time: what is added to their magnitudes reaches the sign of an infinite one only. */
 static bool any_infinite(const float *in, size_t size)
 {
-    uint32_t largest = 0;
-    for (size_t i = 0; i < size; i++) {
-        uint32_t bits;
+    const uint64_t magnitudes = UINT64_C(0x7fffffff7fffffff);
+    const uint64_t one_exponent = UINT64_C(0x0080000000800000);
+    uint64_t sums = 0;
+    for (size_t i = 0; i + 1 < size; i += 2) {
+        uint64_t bits;
         memcpy(&bits, &in[i], sizeof bits);
-        bits &= INT32_MAX;
-        largest = bits > largest ? bits : largest;
+        sums |= (bits & magnitudes) + one_exponent;
     }
-    return largest >= 0x7f800000;
+    return (sums & ~magnitudes) != 0 || (size % 2 == 1 && isinf(in[size - 1]));
 }
 
 /* Finds the element that is wrong: there is one. */
@@ -88,12 +90,12 @@ static bool fail_element(const char *array, const float *in, struct place *at,
  * stood where they should. As long as that is so, those of a value are the next ones of `in`.
  * *end is behind the value then.
  */
-static bool check_numbers(const char *array, size_t size, struct place *at, const float *in,
-                          const char **end, struct api_error *error)
+static bool check_numbers(struct json_text *text, const char *array, size_t size, struct place *at,
+                          const float *in, const char **end, struct api_error *error)
 {
     if (!check_array(array, size, at, error))
         return false;
-    struct json_elements elements = json_array_elements(array);
+    struct json_elements elements = json_array_elements(text, array);
     if (!check_size(elements.count, size, at, error))
         return false;
     if (!elements.are_numbers || any_infinite(in, size))
@@ -103,14 +105,15 @@ static bool check_numbers(const char *array, size_t size, struct place *at, cons
 }
 
 /* An array nested as shape[0] x shape[1] x ... */
-static bool check_nested(const char *value, const size_t *shape, size_t rank, struct place *at,
-                         const float *in, const char **end, struct api_error *error)
+static bool check_nested(struct json_text *text, const char *value, const size_t *shape,
+                         size_t rank, struct place *at, const float *in, const char **end,
+                         struct api_error *error)
 {
     if (rank == 1)
-        return check_numbers(value, shape[0], at, in, end, error);
+        return check_numbers(text, value, shape[0], at, in, end, error);
     if (!check_array(value, shape[0], at, error))
         return false;
-    struct json_elements elements = json_array_elements(value);
+    struct json_elements elements = json_array_elements(text, value);
     if (!check_size(elements.count, shape[0], at, error))
         return false;
     size_t step = 1;
@@ -120,7 +123,7 @@ static bool check_nested(const char *value, const size_t *shape, size_t rank, st
     at->depth++;
     for (size_t i = 0; i < shape[0]; i++, item = json_array_next(*end)) {
         at->index[at->depth - 1] = i;
-        if (!check_nested(item, shape + 1, rank - 1, at, in + i * step, end, error))
+        if (!check_nested(text, item, shape + 1, rank - 1, at, in + i * step, end, error))
             return false;
     }
     at->depth--;
@@ -141,38 +144,40 @@ static bool check_number(const char *row, const struct place *at, const float *i
     return !isinf(*in) || fail_number(row, at, error);
 }
 
-static bool check_plain_row(const struct model *model, const char *row, struct place *at,
-                            const float *in, const char **end, struct api_error *error)
+static bool check_plain_row(struct json_text *text, const struct model *model, const char *row,
+                            struct place *at, const float *in, const char **end,
+                            struct api_error *error)
 {
     size_t size = model_input_size(model), rank = model_input_rank(model);
     if (size == 1 && json_value_is_number(row))
         return check_number(row, at, in, end, error);
     /* A row may also be flat, whatever the rank. */
     if (rank <= 1 || (json_value_is_array(row) && is_flat(row)))
-        return check_numbers(row, size, at, in, end, error);
-    return check_nested(row, model_input_shape(model), rank, at, in, end, error);
+        return check_numbers(text, row, size, at, in, end, error);
+    return check_nested(text, row, model_input_shape(model), rank, at, in, end, error);
 }
 
-static bool check_row(const struct model *model, const char *row, struct place *at, const float *in,
-                      const char **end, struct api_error *error)
+static bool check_row(struct json_text *text, const struct model *model, const char *row,
+                      struct place *at, const float *in, const char **end, struct api_error *error)
 {
     if (!json_value_is_object(row))
-        return check_plain_row(model, row, at, in, end, error);
+        return check_plain_row(text, model, row, at, in, end, error);
     struct json_text_field field = {.name = model_input_name(model)};
     if (!json_value_field(row, &field, error))
         return false;
     if (field.value == NULL)
         return api_fail(error, API_MISSING_FIELD, "%s lacks \"%.64s\"", path_of(at).text,
                         field.name);
-    if (!check_plain_row(model, field.value, at, in, end, error))
+    if (!check_plain_row(text, model, field.value, at, in, end, error))
         return false;
     *end = json_value_end(row);
     return true;
 }
 
 /* Too many rows are told before what is wrong with one of them. */
-static bool check_rows(const struct model *model, size_t instances_max, const char *instances,
-                       const float *in, size_t *rows, struct api_error *error)
+static bool check_rows(struct json_text *text, const struct model *model, size_t instances_max,
+                       const char *instances, const float *in, size_t *rows,
+                       struct api_error *error)
 {
     bool ok = true;
     size_t i = 0;
@@ -180,10 +185,10 @@ static bool check_rows(const struct model *model, size_t instances_max, const ch
     for (const char *row = json_array_first(instances); row != NULL && ok && i < instances_max;
          row = ok ? json_array_next(end) : NULL, i++) {
         struct place at = {.index = {i}, .depth = 1};
-        ok = check_row(model, row, &at, in + i * model_input_size(model), &end, error);
+        ok = check_row(text, model, row, &at, in + i * model_input_size(model), &end, error);
     }
     bool is_whole = ok && (i == 0 || json_array_next(end) == NULL);
-    size_t count = is_whole ? i : json_array_elements(instances).count;
+    size_t count = is_whole ? i : json_array_elements(text, instances).count;
     if (count == 0)
         return api_fail(error, API_EMPTY_INPUT, "instances is empty");
     if (count > instances_max)
@@ -225,11 +230,11 @@ struct room {
     size_t bytes;
 };
 
-static bool find_room(const struct model *model, size_t instances_max, const struct buffer *body,
-                      struct room *room)
+static bool find_room(const struct json_reader *reader, const struct model *model,
+                      size_t instances_max, const struct buffer *body, struct room *room)
 {
     size_t in_size = model_input_size(model), out_size = model_output_size(model), outputs, total;
-    room->numbers = json_text_numbers_max(body);
+    room->numbers = json_text_numbers_max(reader, body);
     room->rows = room->numbers / in_size;
     if (room->rows > instances_max) {
         room->rows = instances_max;
@@ -244,16 +249,17 @@ bool predict_decode(struct json_reader *reader, const struct model *model, size_
                     struct buffer *body, struct job *job, struct api_error *error)
 {
     struct room room;
-    float *in = find_room(model, instances_max, body, &room) ? job_reserve(job, room.bytes) : NULL;
+    float *in =
+        find_room(reader, model, instances_max, body, &room) ? job_reserve(job, room.bytes) : NULL;
     if (in == NULL)
         return api_fail(error, API_OUT_OF_MEMORY, "out of memory for the instances");
     struct json_numbers numbers = {.f32 = in, .max = room.numbers};
-    struct json_text text;
+    __attribute__((uninitialized)) struct json_text text;
     const char *instances;
     size_t rows = 0;
     if (!json_text_read(reader, body, &numbers, &text, error) ||
         !check_fields(&text, &instances, job, error) ||
-        !check_rows(model, instances_max, instances, in, &rows, error))
+        !check_rows(&text, model, instances_max, instances, in, &rows, error))
         return false;
     size_t in_size = rows * model_input_size(model), out_size = rows * model_output_size(model);
     job->in_f32 = in;

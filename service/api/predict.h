@@ -8,6 +8,8 @@
  *              numbers of the answer have at most.
  *   Answer     {"predictions": [[...], ...]} and, for a model with class labels,
  *              "labels": the label of the largest output of each row.
+ *   Memory     the job's, of 4 bytes for each number and each output of the rows they may be; of
+ *              numbers there are never more than half as many as the body has bytes, and one.
  *   Threads    the loop's thread.
  */
 #ifndef PREDICT_H

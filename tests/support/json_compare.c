@@ -14,6 +14,7 @@ struct verdict {
     struct api_error error;
     double *f64; /* of json_text.h, or as yyjson has them */
     size_t numbers;
+    size_t wrong_notes;
 };
 
 static struct buffer copy_of(const char *body, size_t bytes)
@@ -73,6 +74,20 @@ static struct verdict read_with_yyjson(const char *body, size_t bytes)
     return verdict;
 }
 
+/* Those that a walk over the same arrays, without notes, does not find so. */
+static size_t count_wrong_notes(const struct json_text *text)
+{
+    struct json_text unnoted = {.notes_count = 0};
+    size_t wrong = 0;
+    for (size_t i = 0; i < text->notes_count; i++) {
+        const struct json_note *note = &text->notes[i];
+        struct json_elements walked = json_array_elements(&unnoted, note->array);
+        wrong += !walked.are_numbers || walked.count != note->count || walked.end != note->end ||
+                 (i > 0 && note->array <= note[-1].array);
+    }
+    return wrong;
+}
+
 static struct verdict read_text(const char *body, size_t bytes, const struct number_scan *scan,
                                 size_t *numbers_max)
 {
@@ -82,10 +97,12 @@ static struct verdict read_text(const char *body, size_t bytes, const struct num
     struct json_text text;
     json_reader_init(&reader, &limits);
     reader.numbers = scan;
-    *numbers_max = json_text_numbers_max(&copy);
+    *numbers_max = json_text_numbers_max(&reader, &copy);
     struct json_numbers numbers = {.f64 = verdict.f64, .max = bytes + 1};
     verdict.ok = json_text_read(&reader, &copy, &numbers, &text, &verdict.error);
     verdict.numbers = numbers.count;
+    if (verdict.ok)
+        verdict.wrong_notes = count_wrong_notes(&text);
     json_reader_deinit(&reader);
     buffer_deinit(&copy);
     return verdict;
@@ -135,6 +152,8 @@ static struct json_difference compare(const struct verdict *wanted, const struct
         snprintf(text, room, "%zu other numbers, should be %zu", found->numbers, wanted->numbers);
     else if (found->numbers > numbers_max)
         snprintf(text, room, "%zu numbers, more than %zu", found->numbers, numbers_max);
+    else if (found->wrong_notes != 0)
+        snprintf(text, room, "%zu arrays are not what was noted", found->wrong_notes);
     return difference;
 }
 

@@ -1,6 +1,7 @@
 /*
  * json_compare.h - a body read by json_text.h and by yyjson (json_reader.h): the verdict must be
- * the same, with the same code at the same byte, and so must the numbers.
+ * the same, with the same code at the same byte, and so must the numbers. What was noted of arrays
+ * on the way must be what a walk finds.
  */
 #ifndef JSON_COMPARE_H
 #define JSON_COMPARE_H

@@ -208,6 +208,46 @@ static void inputs_and_outputs_are_half_a_page_apart(void **state)
     finish(&f);
 }
 
+/* Input and output are 16 bytes for each number, which has two bytes of text at least; and a series
+ * has four. What is not there is not paid for. */
+static void memory_is_bounded_by_the_body(void **state)
+{
+    static const struct {
+        const char *head, *element, *tail;
+        size_t times; /* the body */
+    } rows[] = {
+        {"{\"period\":2,\"prices\":[", "1,", "1]}", 8},
+        {"{\"period\":2,\"prices\":[", ",", "]}", 8},
+        {"{\"period\":2,\"prices\":[", "12.50,", "1]}", 3},
+        {"{\"period\":2,\"prices\":[", "101.25,", "1]}", 3},
+        {"{\"period\":2,\"prices\":[", "[],", "1]}", 8},
+        {"{\"period\":1,\"series\":[", "[1],", "[1]]}", 6},
+        {"{\"period\":1,\"series\":[", "[123.25],", "[1]]}", 3},
+    };
+    static const struct indicator_limits wide = {.series_max = 65536, .points_max = 1 << 20};
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        job_recycle(&f.pool, f.job);
+        job_pool_deinit(&f.pool);
+        f.job = job_take(&f.pool);
+        buffer_reset(&f.body, MIB);
+        buffer_append_str(&f.body, rows[i].head);
+        while (f.body.bytes < MIB)
+            buffer_append_str(&f.body, rows[i].element);
+        buffer_append_str(&f.body, rows[i].tail);
+        f.error = (struct api_error){0};
+        (void)indicator_decode(&f.reader, &wide, &f.body, f.job, &f.error);
+        size_t offsets_bytes = (wide.series_max + 1) * sizeof(size_t);
+        size_t most = rows[i].times * f.body.bytes + 8 * KIB;
+        most += strstr(rows[i].head, "prices") != NULL ? offsets_bytes : 0;
+        if (f.job->_memory_bytes > most)
+            fail_msg("%s...: %zu bytes, at most %zu", rows[i].element, f.job->_memory_bytes, most);
+    }
+    finish(&f);
+}
+
 static void the_warm_up_is_null(void **state)
 {
     static const double outputs[] = {NAN, NAN, 2, 0.1, 1e300, -0.0, INFINITY};
@@ -290,6 +330,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said_with_its_place),
         cmocka_unit_test(points_of_all_series_are_bounded),
         cmocka_unit_test(inputs_and_outputs_are_half_a_page_apart),
+        cmocka_unit_test(memory_is_bounded_by_the_body),
         cmocka_unit_test(the_warm_up_is_null),
         cmocka_unit_test(decimals_are_as_many_as_were_asked_for),
         cmocka_unit_test(series_are_answered_as_series_even_one),

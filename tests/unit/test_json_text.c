@@ -286,7 +286,19 @@ static void commas_bound_the_numbers(void **state)
         buffer_reset(&f.body, MIB);
         for (size_t i = 0; i < commas; i++)
             buffer_append_str(&f.body, i % 3 == 0 ? "1," : "12,");
-        assert_int_equal(json_text_numbers_max(&f.body), commas + 1);
+        assert_int_equal(json_text_numbers_max(&f.reader, &f.body), commas + 1);
+    }
+    finish(&f);
+}
+
+static void a_body_of_commas_has_room_for_a_number_each_two_bytes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    for (size_t bytes = 0; bytes < 300; bytes++) {
+        assert_int_equal(json_text_numbers_max(&f.reader, &f.body), bytes / 2 + 1);
+        buffer_append(&f.body, ",", 1);
     }
     finish(&f);
 }
@@ -321,7 +333,7 @@ static void values_end_where_they_end(void **state)
         assert_int_equal(f.text.members_count, 2);
         const char *value = f.text.members[0].value, *array = f.text.members[1].value;
         assert_int_equal(json_value_end(value) - value, strlen(values[i]));
-        struct json_elements elements = json_array_elements(array);
+        struct json_elements elements = json_array_elements(&f.text, array);
         assert_int_equal(elements.count, 3);
         assert_false(elements.are_numbers);
         assert_int_equal(*elements.end, '}');
@@ -355,10 +367,85 @@ static void elements_are_counted(void **state)
         char body[256];
         snprintf(body, sizeof body, "{\"a\":%s}", rows[i].array);
         assert_true(read_text(&f, body));
-        struct json_elements elements = json_array_elements(f.text.members[0].value);
+        struct json_elements elements = json_array_elements(&f.text, f.text.members[0].value);
         assert_int_equal(elements.count, rows[i].count);
         assert_int_equal(elements.are_numbers, rows[i].are_numbers);
         assert_int_equal(elements.end[-1], ']');
+    }
+    finish(&f);
+}
+
+/* {"a":[[],[1],[1,1],[],...],...}: array number i has i % 3 elements. */
+static void put_arrays(struct buffer *body, size_t count)
+{
+    static const char *const arrays[] = {"[]", " [1 ]", "[1,1]"};
+    buffer_reset(body, MIB);
+    buffer_append_str(body, "{\"a\":[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_str(body, i > 0 ? "," : "");
+        buffer_append_str(body, arrays[i % 3]);
+    }
+    buffer_append_str(body, "]}");
+}
+
+static void expect_arrays(struct fixture *f, const char *outer, size_t count)
+{
+    struct json_elements elements = json_array_elements(&f->text, outer);
+    assert_int_equal(elements.count, count);
+    assert_false(elements.are_numbers);
+    const char *array = json_array_first(outer);
+    for (size_t i = 0; i < count; i++, array = json_array_next(elements.end)) {
+        elements = json_array_elements(&f->text, array);
+        assert_int_equal(elements.count, i % 3);
+        assert_true(elements.are_numbers);
+        assert_ptr_equal(elements.end, json_value_end(array));
+    }
+    assert_null(array);
+}
+
+static void arrays_are_found_with_their_notes_and_beyond_them(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    for (size_t count = 1; count <= 2 * JSON_NOTES_MAX; count += count < 4 ? 1 : 63) {
+        put_arrays(&f.body, count);
+        f.numbers = (struct json_numbers){.f64 = f.f64, .max = NUMBERS_MAX};
+        assert_true(json_text_read(&f.reader, &f.body, &f.numbers, &f.text, &f.error));
+        assert_int_equal(f.text.notes_count, count < JSON_NOTES_MAX ? count : JSON_NOTES_MAX);
+        for (int again = 0; again < 2; again++)
+            expect_arrays(&f, f.text.members[0].value, count);
+    }
+    finish(&f);
+}
+
+static void only_arrays_of_nothing_but_numbers_are_noted(void **state)
+{
+    static const struct {
+        const char *array;
+        size_t notes_count;
+    } rows[] = {
+        {"[]", 1},
+        {"[1,2]", 1},
+        {"[1,[2],3]", 1},
+        {"[[1],[2,3]]", 2},
+        {"[1,\"a\"]", 0},
+        {"[\"a\",1]", 0},
+        {"[1,null,2]", 0},
+        {"[true]", 0},
+        {"[1,{},2]", 0},
+        {"[{\"b\":1}]", 0},
+        {"{\"b\":[1,2],\"c\":3}", 1},
+    };
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"a\":%s}", rows[i].array);
+        assert_true(read_text(&f, body));
+        if (f.text.notes_count != rows[i].notes_count)
+            fail_msg("%s: %zu notes", body, f.text.notes_count);
     }
     finish(&f);
 }
@@ -464,8 +551,11 @@ int main(void)
         cmocka_unit_test(numbers_below_the_members_are_kept_in_their_order),
         cmocka_unit_test(numbers_without_room_are_counted_and_not_kept),
         cmocka_unit_test(commas_bound_the_numbers),
+        cmocka_unit_test(a_body_of_commas_has_room_for_a_number_each_two_bytes),
         cmocka_unit_test(values_end_where_they_end),
         cmocka_unit_test(elements_are_counted),
+        cmocka_unit_test(arrays_are_found_with_their_notes_and_beyond_them),
+        cmocka_unit_test(only_arrays_of_nothing_but_numbers_are_noted),
         cmocka_unit_test(fields_are_known_and_stand_once),
         cmocka_unit_test(a_long_unknown_name_is_cut),
         cmocka_unit_test(sizes_are_whole_numbers_from_one),

@@ -441,6 +441,26 @@ static void random_numbers_are_what_the_c_library_says(void **state)
     free(a);
 }
 
+static void commas_are_counted_to_the_last_byte(void **state)
+{
+    static const char alphabet[] = ",,,,1.-+e[] \",\xac";
+    (void)state;
+    uint64_t random = 20261121;
+    for (size_t bytes = 0; bytes < 400; bytes++) {
+        char *text = malloc(bytes + 1); /* what is behind it is for a sanitizer to see */
+        size_t commas = 0;
+        for (size_t i = 0; i < bytes; i++) {
+            text[i] = bytes % 5 == 0 ? ',' : alphabet[decimals_random(&random) % 14];
+            commas += text[i] == ',';
+        }
+        text[bytes] = ',';
+        for (size_t i = 0; i < ARRAY_SIZE(variants); i++)
+            if (number_scan_for(variants[i]) != NULL)
+                assert_int_equal(number_scan_for(variants[i])->commas(text, bytes), commas);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +472,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_stops_every_variant),
         cmocka_unit_test(no_more_than_wanted_is_written),
         cmocka_unit_test(random_numbers_are_what_the_c_library_says),
+        cmocka_unit_test(commas_are_counted_to_the_last_byte),
     };
     return cmocka_run_group_tests_name("number_scan", tests, NULL, NULL);
 }

@@ -284,6 +284,49 @@ static void floats_are_taken_up_to_their_largest(void **state)
     finish(&f);
 }
 
+static void an_infinite_number_is_found_wherever_it_stands(void **state)
+{
+    static const char *const dims[] = {"N 4", "N 5"};
+    (void)state;
+    for (size_t model = 0; model < ARRAY_SIZE(dims); model++) {
+        struct fixture f;
+        setup(&f, dims[model], 1, NULL);
+        for (size_t at = 0; at < 4 + model; at++) {
+            char body[128] = "{\"instances\":[[", path[64];
+            for (size_t i = 0; i < 4 + model; i++)
+                strcat(strcat(body, i > 0 ? "," : ""), i == at ? "-1e39" : "3.4028235e38");
+            strcat(body, "]]}");
+            snprintf(path, sizeof path, "instances[0][%zu]: -1e+39 does not fit float32", at);
+            assert_false(decode(&f, body));
+            assert_string_equal(f.error.text, path);
+        }
+        finish(&f);
+    }
+}
+
+/* The numbers and the outputs of whole rows: half a body of numbers can be there, no more. */
+static void memory_is_bounded_by_the_body(void **state)
+{
+    static const char *const elements[] = {",", "1,", "0.1234,", "[],", "\",,,\","};
+    (void)state;
+    struct fixture f;
+    setup(&f, "N 784", 10, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
+        job_recycle(&f.pool, f.job);
+        job_pool_deinit(&f.pool);
+        f.job = job_take(&f.pool);
+        buffer_reset(&f.body, MIB);
+        buffer_append_str(&f.body, "{\"instances\":[[");
+        while (f.body.bytes < 4 * 784)
+            buffer_append_str(&f.body, elements[i]);
+        buffer_append_str(&f.body, "1]]}");
+        f.error = (struct api_error){0};
+        (void)predict_decode(&f.reader, f.model, INSTANCES_MAX, &f.body, f.job, &f.error);
+        assert_in_range(f.job->_memory_bytes, 1, 2 * f.body.bytes + 10 * sizeof(float) * 3 + 128);
+    }
+    finish(&f);
+}
+
 static void expect_answer(struct fixture *f, const char *expected)
 {
     buffer_reset(&f->answer, 0);
@@ -360,6 +403,8 @@ int main(void)
         cmocka_unit_test(the_deepest_shape_has_its_path_told),
         cmocka_unit_test(nesting_is_what_is_told_of_a_body_that_nests_too_deep),
         cmocka_unit_test(floats_are_taken_up_to_their_largest),
+        cmocka_unit_test(an_infinite_number_is_found_wherever_it_stands),
+        cmocka_unit_test(memory_is_bounded_by_the_body),
         cmocka_unit_test(outputs_are_rows_of_shortest_numbers),
         cmocka_unit_test(decimals_are_as_many_as_were_asked_for),
         cmocka_unit_test(labels_name_the_largest_output_of_each_row),
