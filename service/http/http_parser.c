@@ -136,9 +136,12 @@ static int on_header_field(llhttp_t *llhttp, const char *at, size_t bytes)
         p->_name_complete = false;
         p->_name_bytes = 0;
     }
-    for (size_t i = 0; i < bytes; i++, p->_name_bytes++)
-        if (p->_name_bytes < sizeof p->_name)
-            p->_name[p->_name_bytes] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] | 0x20 : at[i]);
+    const size_t before = p->_name_bytes;
+    const size_t room = before < sizeof p->_name ? sizeof p->_name - before : 0;
+    const size_t kept = bytes < room ? bytes : room;
+    for (size_t i = 0; i < kept; i++)
+        p->_name[before + i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] | 0x20 : at[i]);
+    p->_name_bytes = before + bytes;
     return count_header(p, bytes);
 }
 
@@ -257,9 +260,11 @@ static int check_target(struct http_parser *p)
 {
     const char *at = p->_head.data;
     const char *end = at + p->_target_bytes;
-    for (const char *c = at; c < end; c++)
-        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || *c == '#')
-            return refuse_line(p, "the request target holds a byte that it must not");
+    bool bad = false; /* no early end: a loop for vectors */
+    for (size_t i = 0; i < p->_target_bytes; i++)
+        bad |= ((signed char)at[i] <= 0x20) | (at[i] == 0x7f) | (at[i] == '#');
+    if (bad)
+        return refuse_line(p, "the request target holds a byte that it must not");
     if (end - at > 7 && strncasecmp(at, "http://", 7) == 0) {
         at = memchr(at + 7, '/', (size_t)(end - at) - 7);
         if (at == NULL)
@@ -276,8 +281,8 @@ static int check_target(struct http_parser *p)
 
 static bool host_byte_ok(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-._~!$&'()*+;=%", c) != NULL);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           (c >= 'A' && c <= 'Z') || (c != '\0' && strchr("_~!$&'()*+;=%", c) != NULL);
 }
 
 /* uri-host [ ":" port ] of RFC 9110, without userinfo; a comma would be two hosts. */

@@ -38,13 +38,30 @@ static uint64_t next_random(struct http_request_ids *ids)
     return result;
 }
 
+/* The lower eight half-bytes of x, each in a byte of its own. */
+static uint64_t spread(uint64_t x)
+{
+    x = (x | x << 16) & 0x0000ffff0000ffff;
+    x = (x | x << 8) & 0x00ff00ff00ff00ff;
+    return (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+}
+
+/* Each byte of 0 to 15 as a hexadecimal digit, all eight at once: those above 9 have a carry out of
+ * their four bits when 6 is added. */
+static uint64_t hex_digits(uint64_t x)
+{
+    const uint64_t ones = 0x0101010101010101;
+    const uint64_t above_9 = ((x + 6 * ones) >> 4) & ones;
+    return x + '0' * ones + above_9 * ('a' - '0' - 10);
+}
+
 void http_request_ids_next(struct http_request_ids *ids, char out[HTTP_TRACE_ID_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
     for (size_t half = 0; half < 2; half++) {
-        uint64_t random = next_random(ids);
-        for (size_t i = 0; i < HTTP_TRACE_ID_BYTES / 2; i++, random >>= 4)
-            out[half * HTTP_TRACE_ID_BYTES / 2 + i] = digits[random & 15];
+        const uint64_t random = next_random(ids);
+        const uint64_t digits[2] = {hex_digits(spread(random & UINT32_MAX)),
+                                    hex_digits(spread(random >> 32))};
+        memcpy(out + half * sizeof digits, digits, sizeof digits);
     }
 }
 
