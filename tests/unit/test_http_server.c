@@ -3,7 +3,7 @@
  * wait is for an event: wait_until() turns the loop and sleeps in poll() until the loop or the
  * client has something. Only a test that is about to fail runs into WAIT_S_MAX.
  */
-#include "http_server.h"
+#include "http_conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -1255,6 +1255,95 @@ static void closing_politely_says_so_and_goes_on_serving(void **state)
     finish(&f);
 }
 
+/* --- what is kept between two requests */
+
+static const struct http_conn *idle_of(const struct fixture *f)
+{
+    return f->server->conns[CONNS_IDLE].first;
+}
+
+static void an_idle_connection_keeps_nothing_of_its_requests(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    start(&f);
+    struct client c = connect_tcp(&f);
+    WAIT_UNTIL(&f, -1, f.server->conns[CONNS_FRESH].first != NULL);
+    assert_null(f.server->conns[CONNS_FRESH].first->call);
+    send_text(&c, "GET /a HT");
+    WAIT_UNTIL(&f, -1, f.server->conns[CONNS_BUSY].first != NULL);
+    assert_non_null(f.server->conns[CONNS_BUSY].first->call);
+    send_text(&c, "TP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_GOING(&c, 200, "/a");
+    WAIT_UNTIL(&f, -1, idle_of(&f) != NULL);
+    assert_null(idle_of(&f)->call);
+    assert_int_equal(f.server->free_calls_count, 1);
+    send_text(&c, GET("/b")); /* and it goes on with the one that is there */
+    EXPECT_GOING(&c, 200, "/b");
+    WAIT_UNTIL(&f, -1, idle_of(&f) != NULL);
+    assert_int_equal(f.server->free_calls_count, 1);
+    leave(&c);
+    finish(&f);
+}
+
+static void empty_lines_between_requests_keep_nothing_either(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    start(&f);
+    struct client c = connect_tcp(&f);
+    send_text(&c, GET("/a") "\r\n\r\n");
+    EXPECT_GOING(&c, 200, "/a");
+    WAIT_UNTIL(&f, -1, idle_of(&f) != NULL);
+    assert_null(idle_of(&f)->call);
+    send_text(&c, "\r\n" GET("/b"));
+    EXPECT_GOING(&c, 200, "/b");
+    leave(&c);
+    finish(&f);
+}
+
+enum {
+    PEAK = 60
+};
+
+/* So many requests at once, as many calls; they wait for the next peak, but not for ever. */
+static void what_a_peak_has_brought_goes_in_the_end(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client clients[PEAK];
+    setup(&f);
+    f.limits.connections_max = PEAK;
+    start(&f);
+    for (size_t i = 0; i < PEAK; i++) {
+        clients[i] = connect_tcp(&f);
+        send_text(&clients[i], GET("/later"));
+    }
+    WAIT_UNTIL(&f, -1, f.held_count == PEAK);
+    assert_int_equal(f.server->free_calls_count, 0);
+    while (f.held_count > 0)
+        answer_held(&f, 0);
+    for (size_t i = 0; i < PEAK; i++)
+        EXPECT_GOING(&clients[i], 200, "/later");
+    assert_int_equal(f.server->free_calls_count, PEAK);
+    size_t before = PEAK;
+    f.server->free_calls_least = PEAK; /* none was needed since the last time */
+    f.server->shrink_ns = 0;
+    WAIT_UNTIL(&f, -1, f.server->free_calls_count < before);
+    assert_in_range(f.server->free_calls_count, before / 2, before - 1);
+    while (f.server->free_calls_count < before) {
+        before = f.server->free_calls_count;
+        f.server->shrink_ns = 0;
+        WAIT_UNTIL(&f, -1, f.server->shrink_ns != 0);
+    }
+    assert_in_range(before, 1, PEAK / 2 - 1); /* a few stay */
+    for (size_t i = 0; i < PEAK; i++)
+        leave(&clients[i]);
+    finish(&f);
+}
+
 /* Whether libuv had it already or not. */
 static void a_socket_that_cannot_listen_is_closed(void **state)
 {
@@ -1314,6 +1403,9 @@ int main(void)
         cmocka_unit_test(a_server_without_connections_stops),
         cmocka_unit_test(stopping_now_answers_503_to_everything_open),
         cmocka_unit_test(closing_politely_says_so_and_goes_on_serving),
+        cmocka_unit_test(an_idle_connection_keeps_nothing_of_its_requests),
+        cmocka_unit_test(empty_lines_between_requests_keep_nothing_either),
+        cmocka_unit_test(what_a_peak_has_brought_goes_in_the_end),
         cmocka_unit_test(a_socket_that_cannot_listen_is_closed),
     };
     signal(SIGPIPE, SIG_IGN);
