@@ -48,10 +48,11 @@ def pinned(core, *command):
 class Jitney:
     def __init__(self, build="build/release", program="service/jitney", models=None, unix=None, core=None, flags=(),
                  **environment):
-        self.port = free_port()
+        self.port, admin_port = free_port(), free_port()
         self.targets = {"tcp": f"http://127.0.0.1:{self.port}"}
+        self.admin = f"http://127.0.0.1:{admin_port}"
         command = [ROOT / build / program, "--models", models or ROOT / build / "models", "--listen",
-                   f"127.0.0.1:{self.port}", "--admin-listen", "127.0.0.1:0", "--drain-delay", "0", *flags]
+                   f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{admin_port}", "--drain-delay", "0", *flags]
         if unix is not None:
             self.targets["unix"] = f"unix:{unix}"
             command += ["--listen", f"unix:{unix}"]
