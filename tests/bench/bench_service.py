@@ -6,9 +6,10 @@
 
 All servers get the same bytes from jitney-load (closed loops) and answer as many; each server has one core, jitney-load
 another. In every round each cell of the table is measured on one server right behind the other, in an order that turns.
-Shown are medians, and of ratios the medians of the rounds' ratios with their quartiles. CPU is user and system time of all
-threads of the server for each request, also of those that connected it; "generator" is how full jitney-load's core was: near
-100 % it is what limits requests/s, and CPU per request is what counts. See docs/performance.md.
+P and P6 also go to "jitney, yyjson", the same server with those bodies read and written by yyjson, which answers all digits
+of P6. Shown are medians, and of ratios the medians of the rounds' ratios with their quartiles. CPU is user and system time of
+all threads of the server for each request, also of those that connected it; "generator" is how full jitney-load's core was:
+near 100 % it is what limits requests/s, and CPU per request is what counts. See docs/performance.md.
 """
 import argparse
 import contextlib
@@ -27,7 +28,7 @@ import service_syscalls
 from servers import ROOT, Jitney, Nginx, RawEpoll, cpu_seconds, pinned
 
 BUILD = "build/bench"  # the release, with the benchmarks
-RAW, NGINX = "raw epoll", "nginx"
+RAW, NGINX, YYJSON = "raw epoll", "nginx", "jitney, yyjson"
 FIGURES = ("cpu", "rate", "p50", "p99", "generator")
 FULL = 95  # per cent of a core
 
@@ -82,13 +83,13 @@ class Bench:
         self.client_core, self.server_core = two_cores()
         self.models = service_requests.make_models(folder, BUILD)
 
-    def jitney(self, name="jitney", **environment):
-        return Jitney(BUILD, models=self.models, unix=self.folder / f"{name}.sock", core=self.server_core,
+    def jitney(self, name="jitney", program="service/jitney", **environment):
+        return Jitney(BUILD, program, models=self.models, unix=self.folder / f"{name}.sock", core=self.server_core,
                       flags=("--io-threads", "1", "--log-level", "warn"), **environment)
 
     @contextlib.contextmanager
     def servers(self, kind):
-        """{name: server}, of which the others answer as many bytes as jitney does in the mean."""
+        """{name: server}, of which raw epoll and nginx answer as many bytes as jitney does in the mean."""
         with contextlib.ExitStack() as running:
             def started(server):
                 running.callback(server.stop)
@@ -97,6 +98,8 @@ class Bench:
             found = {"jitney": started(self.jitney())}
             if self.arguments.avx2:
                 found["jitney avx2"] = started(self.jitney("avx2", JITNEY_ISA="avx2"))
+            if kind.name in service_requests.INDICATORS:
+                found[YYJSON] = started(self.jitney("yyjson", "tests/jitney_yyjson"))
             answers = [found["jitney"].ask(kind.path, body) for body in kind.bodies]
             body_bytes = round(statistics.mean(map(len, answers)))
             found[RAW] = started(RawEpoll(body_bytes, BUILD, self.folder / "raw.sock", self.server_core))
@@ -142,8 +145,8 @@ class Bench:
 
 # --- The table.
 
-HEAD = ("request", "socket", "connections", "server", "CPU us/request", "of raw epoll", "of nginx", "requests/s", "p50 us",
-        "over raw epoll", "p99 us", "generator")
+HEAD = ("request", "socket", "connections", "server", "CPU us/request", "of raw epoll", "of nginx", "of yyjson",
+        "requests/s", "p50 us", "over raw epoll", "p99 us", "generator")
 
 
 def quartiles(values):
@@ -152,8 +155,11 @@ def quartiles(values):
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
-def ratio(ours, others):
-    return quartiles(mine["cpu"] / its["cpu"] for mine, its in zip(ours, others))
+def ratio(name, other, runs):
+    """Of the CPU per request; nothing where there is nothing to compare."""
+    if not name.startswith("jitney") or name == other or other not in runs:
+        return ""
+    return quartiles(mine["cpu"] / its["cpu"] for mine, its in zip(runs[name], runs[other]))
 
 
 def row(kind, cell, name, runs):
@@ -161,8 +167,8 @@ def row(kind, cell, name, runs):
     middle = {key: statistics.median(run[key] for run in rounds) for key in FIGURES}
     ours = name.startswith("jitney")
     over = statistics.median(mine["p50"] - its["p50"] for mine, its in zip(rounds, runs[RAW]))
-    return (kind.name, *map(str, cell), name, f"{middle['cpu']:.2f}", ratio(rounds, runs[RAW]) if ours else "",
-            ratio(rounds, runs[NGINX]) if ours else "", f"{middle['rate']:.0f}", f"{middle['p50']:.1f}",
+    return (kind.name, *map(str, cell), name, f"{middle['cpu']:.2f}",
+            *(ratio(name, other, runs) for other in (RAW, NGINX, YYJSON)), f"{middle['rate']:.0f}", f"{middle['p50']:.1f}",
             f"{over:+.1f}" if ours else "", f"{middle['p99']:.0f}", f"{middle['generator']:.0f} %")
 
 

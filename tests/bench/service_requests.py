@@ -37,6 +37,7 @@ TITLES = {
     "P": "POST 1000 prices, EMA",
     "P6": "P with 6 decimals",
 }
+INDICATORS = ("P", "P6")
 SKIPPED = {"B": "no V2 yet"}
 
 

@@ -13,6 +13,7 @@ ROUNDS_MAX = 8
 
 DIGIT = {"instances": [[0.5] * 64]}
 PRICES = {"prices": [100 + i % 7 * 0.25 for i in range(200)], "period": 14}
+THOUSAND = {"prices": [100 + i % 7 * 0.25 for i in range(1000)], "period": 20}
 
 
 @pytest.fixture
@@ -41,15 +42,17 @@ def send_from_all(connections, message):
         thread.join()
 
 
-@pytest.mark.parametrize("method, path, body", [
-    ("POST", "/v1/models/digits:predict", DIGIT),
-    ("POST", "/v1/models/whole:predict", DIGIT),
-    ("POST", "/v1/indicators/rsi", PRICES),
-    ("GET", "/health", None),
-], ids=["predict", "int8", "rsi", "health"])
-def test_no_allocation_per_request(start, counter, digits_as, method, path, body):
+@pytest.mark.parametrize("program, method, path, body", [
+    ("JITNEY_BINARY", "POST", "/v1/models/digits:predict", DIGIT),
+    ("JITNEY_BINARY", "POST", "/v1/models/whole:predict", DIGIT),
+    ("JITNEY_BINARY", "POST", "/v1/indicators/rsi", PRICES),
+    ("JITNEY_BINARY", "POST", "/v1/indicators/ema", THOUSAND),
+    ("JITNEY_YYJSON_BINARY", "POST", "/v1/indicators/ema", THOUSAND),
+    ("JITNEY_BINARY", "GET", "/health", None),
+], ids=["predict", "int8", "rsi", "thousand", "yyjson", "health"])
+def test_no_allocation_per_request(start, counter, digits_as, program, method, path, body):
     models = digits_as(digits={}, whole={"precision": "int8"})
-    server = start(flags={"--models": models},
+    server = start(flags={"--models": models}, program=os.environ[program],
                    env={"LD_PRELOAD": os.environ["JITNEY_COUNT_ALLOCATIONS"],
                         "JITNEY_TEST_ALLOCATIONS": str(counter)})
     message = request(method, path, body)
