@@ -114,8 +114,8 @@ class Bench:
 
     def warm_up(self, servers, kind):
         for server in servers.values():
-            for target in server.targets.values():
-                subprocess.run(self.load(target, kind, 64, 0.5), stdout=subprocess.DEVNULL, check=True)
+            for socket in self.arguments.sockets:
+                subprocess.run(self.load(server.targets[socket], kind, 64, 0.5), stdout=subprocess.DEVNULL, check=True)
 
     def measure(self, server, socket, kind, connections):
         """Once more when the machine stood still, or was somebody else's, for all of the time."""
