@@ -407,6 +407,9 @@ static int init_loop(struct server *server, size_t index)
     if (rc != 0)
         return rc;
     loop->initialised = true;
+    rc = uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME); /* for loop_load.h */
+    if (rc != 0)
+        return rc;
     rc = uv_async_init(&loop->uv, &loop->order_changed, on_order);
     if (rc == 0)
         rc = api_loop_init(&loop->api, &server->api, &loop->uv, (unsigned)index);

@@ -19,6 +19,7 @@
  *              queue: who comes meanwhile is to share the next of these. What counts is the time
  *              on a processor: on a busy machine a worker's batch takes longer because it is a
  *              worker's.
+ *   Processors while workers_max of the workers run batches, nothing is ready for the others.
  *   Overload   the target's time is for bursts. When there has been no break for longer than any
  *              burst lasts (batch_queue_stands()), only as many interactive jobs are let in as keep
  *              batches full: one batch, and half of one for each that can run at once. More would
@@ -52,6 +53,8 @@ struct batch_policy {
     size_t count;
     struct batch_run *runs; /* by worker; behind them, by caller */
     unsigned workers;
+    unsigned workers_max; /* so many of them run batches at once; 1.. */
+    unsigned running;     /* workers that do */
     unsigned callers;
     uint64_t brief_ns_max; /* 0: no batch is brief; UINT64_MAX: every one is */
     bool hurrying;         /* no batch lingers */

@@ -179,6 +179,7 @@ typedef void batcher_observe_fn(void *ctx, void *queue_ctx, const struct batcher
 
 struct batcher_config {
     unsigned workers;          /* 1..BATCHER_WORKERS_MAX */
+    unsigned processors;       /* see batcher_leave_processors(); 0: enough for all workers */
     unsigned callers;          /* ..BATCHER_CALLERS_MAX; threads that call batcher_run_brief() */
     uint64_t brief_ns_max;     /* the longest of their batches, see batch_policy.h; 0: none */
     uint64_t spin_ns;          /* so long one worker looks for more before it sleeps; 0: not */
@@ -252,6 +253,14 @@ void batcher_wake(struct batcher *b);
  */
 struct batcher_job *batcher_run_brief(struct batcher *b, unsigned caller)
     __attribute__((warn_unused_result));
+
+/*
+ * So many processors are wanted for something else now, by callers above all: of the workers, only
+ * as many run batches at once as there are others (batcher_config.processors), but one always may.
+ * More threads than processors would make all of them slower, and a caller that reads requests
+ * late makes batches small. Batches that run already end as they would.
+ */
+void batcher_leave_processors(struct batcher *b, unsigned wanted);
 
 /* True: the job was still queued and is the caller's again; `done` will not be
  * called for it. False: it is running or finished, and `done` will be (or was). */

@@ -12,7 +12,8 @@ void batch_policy_init(struct batch_policy *policy, struct batch_queue **queues,
                        struct batch_run *runs, unsigned workers)
 {
     memset(runs, 0, workers * sizeof(*runs));
-    *policy = (struct batch_policy){.queues = queues, .runs = runs, .workers = workers};
+    *policy = (struct batch_policy){
+        .queues = queues, .runs = runs, .workers = workers, .workers_max = workers};
 }
 
 void batch_policy_set_callers(struct batch_policy *policy, unsigned callers, uint64_t brief_ns_max)
@@ -107,6 +108,8 @@ bool batch_policy_is_brief(const struct batch_policy *policy, const struct batch
 static bool in_scope(const struct batch_policy *policy, const struct batch_queue *queue,
                      enum batch_scope scope)
 {
+    if (scope != BATCH_SCOPE_BRIEF && policy->running >= policy->workers_max)
+        return false;
     if (scope == BATCH_SCOPE_ALL || policy->brief_ns_max == 0)
         return scope != BATCH_SCOPE_BRIEF;
     return batch_policy_is_brief(policy, queue) == (scope == BATCH_SCOPE_BRIEF);
@@ -320,6 +323,9 @@ struct batch_choice batch_policy_choose(const struct batch_policy *policy, enum 
         const struct batch_due due = due_in_scope(policy, policy->queues[i], scope, now_ns);
         consider(&choice, policy->queues[i], &due, least);
     }
+    const size_t free = policy->workers_max - policy->running; /* what is ready is not brief */
+    if (scope == BATCH_SCOPE_LONG && choice.batches > free)
+        choice.batches = free;
     return choice;
 }
 
@@ -334,7 +340,9 @@ struct batch_run batch_policy_seal(struct batch_policy *policy, const struct bat
     /* While it lingered or had all it may have in flight, others ran, and that is that. */
     fair_share_forgo(&run.queue->share, &policy->clock, QUEUE_LEAD_NS);
     fair_share_take(&run.queue->share, &policy->clock, run.predicted_ns);
-    run.queue->worker_batches += runner < policy->workers;
+    const bool by_worker = runner < policy->workers;
+    run.queue->worker_batches += by_worker;
+    policy->running += by_worker;
     policy->runs[runner] = run;
     return run;
 }
@@ -344,7 +352,9 @@ void batch_policy_finish(struct batch_policy *policy, unsigned runner, uint64_t 
 {
     struct batch_run *run = &policy->runs[runner];
     assert(run->queue != NULL);
-    run->queue->worker_batches -= runner < policy->workers;
+    const bool by_worker = runner < policy->workers;
+    run->queue->worker_batches -= by_worker;
+    policy->running -= by_worker;
     const struct batch_times times = {
         .sealed_ns = run->sealed_ns, .finished_ns = finished_ns, .cpu_ns = cpu_ns};
     const uint64_t took_ns = finished_ns > run->sealed_ns ? finished_ns - run->sealed_ns : 0;

@@ -353,6 +353,17 @@ void batcher_wake(struct batcher *b)
     wake_and_unlock(b, BATCH_SCOPE_ALL);
 }
 
+void batcher_leave_processors(struct batcher *b, unsigned wanted)
+{
+    const unsigned processors = b->config.processors;
+    unsigned workers_max = b->config.workers;
+    if (processors != 0 && processors < workers_max + wanted)
+        workers_max = processors > wanted ? processors - wanted : 1;
+    pthread_mutex_lock(&b->lock);
+    b->policy.workers_max = workers_max;
+    wake_and_unlock(b, BATCH_SCOPE_ALL);
+}
+
 bool batcher_cancel(struct batcher *b, struct batcher_job *job)
 {
     pthread_mutex_lock(&b->lock);

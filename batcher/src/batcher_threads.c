@@ -27,6 +27,9 @@
  *                    the linger that it saw ends before the leader's time.
  *   caller's look    it runs what is brief and looks again; when nothing is, it
  *                    has called back workers for the rest under the same lock.
+ *   processors       that are left to others end no such state when they are more:
+ *                    those who run batches look when these are done. When they are
+ *                    fewer, who says so wakes.
  *   drain, limits    wake for brief batches too, since no caller may look.
  *   cancel, expiry   take jobs out: nothing becomes ready by that or ends earlier.
  * A look with the time of an earlier moment (batcher_wake() reads no clock) may

@@ -219,13 +219,26 @@ void api_jobs_done(void *ctx, struct batcher_job *list)
     give_back(NULL, list);
 }
 
+/* A busy loop has a processor to itself, as far as there are any. */
+static void leave_processors(struct api_loop *loop, struct batcher *batcher)
+{
+    struct api *api = loop->api;
+    if (loop->load.busy)
+        atomic_fetch_add(&api->busy_loops, 1);
+    else
+        atomic_fetch_sub(&api->busy_loops, 1);
+    batcher_leave_processors(batcher, atomic_load(&api->busy_loops));
+}
+
 /* An answer may let the next pipelined request in, which the next look finds. */
 static void on_tick(void *ctx)
 {
     struct api_loop *loop = ctx;
+    struct batcher *batcher = compute_batcher(loop->api->compute);
+    if (loop_load_update(&loop->load, loop->uv))
+        leave_processors(loop, batcher);
     if (!loop->submitted)
         return;
-    struct batcher *batcher = compute_batcher(loop->api->compute);
     struct batcher_job *list;
     while ((list = batcher_run_brief(batcher, loop->index)) != NULL)
         give_back(loop, list);
@@ -281,6 +294,7 @@ int api_loop_init(struct api_loop *loop, struct api *api, uv_loop_t *uv, unsigne
 {
     loop->api = api;
     loop->index = index;
+    loop->uv = uv;
     loop->shard = metrics_shard(api->metrics, index);
     job_pool_init(&loop->jobs);
     struct json_limits limits = {.depth_max = api->config->json_depth_max,

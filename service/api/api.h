@@ -32,6 +32,7 @@
 #include "job.h"
 #include "json_reader.h"
 #include "log.h"
+#include "loop_load.h"
 #include "metrics.h"
 #include "model_repository.h"
 #include "selftest.h"
@@ -56,18 +57,21 @@ struct api {
     char admin_token[API_TOKEN_BYTES_MAX]; /* empty: none is asked for */
     atomic_size_t connections;
     atomic_size_t in_flight; /* requests being handled, all loops */
-    atomic_bool ready;       /* what /v2/health/ready says */
-    atomic_bool draining;    /* new compute requests are still taken until the batcher refuses */
+    atomic_uint busy_loops;
+    atomic_bool ready;    /* what /v2/health/ready says */
+    atomic_bool draining; /* new compute requests are still taken until the batcher refuses */
 };
 
 struct api_loop {
     struct api *api;
     struct http_server *server;
     unsigned index; /* of this loop */
+    uv_loop_t *uv;
     struct metrics_shard *shard;
     struct completion completion;
     struct job_pool jobs;
     struct json_reader reader;
+    struct loop_load load;
     size_t outstanding; /* jobs that the batcher or the completion list has */
     bool submitted;     /* a job was submitted in this turn of the loop */
     bool refused;       /* the batcher refused the last one */

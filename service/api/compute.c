@@ -519,6 +519,7 @@ static void set_spinning(const struct compute *c, struct batcher_config *config)
 static enum batcher_status create_batcher(struct compute *c)
 {
     struct batcher_config config = {.workers = c->workers_count,
+                                    .processors = (unsigned)c->config.config->cores,
                                     .callers = c->loops_count,
                                     .brief_ns_max = compute_brief_ns_max(c),
                                     .queues_max = c->queues_count,

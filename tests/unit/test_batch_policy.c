@@ -539,6 +539,34 @@ static void busy_workers_do_not_make_a_brief_batch_late(void **state)
     assert_int_equal(batch_policy_check(&rig.policy, queue, &hasty, 2), BATCHER_UNMEETABLE);
 }
 
+static void no_more_workers_run_than_there_are_processors_for(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job jobs[3], *batch[JOBS_MAX];
+    rig_init(&rig, 3);
+    struct batcher_queue_limits limits = roomy;
+    limits.batch_rows_max = 1;
+    struct batch_queue *queue = add_queue(&rig, limits);
+    for (size_t i = 0; i < 3; i++) {
+        jobs[i] = job_of(1, 0);
+        admit(&rig, queue, &jobs[i], i);
+    }
+    rig.policy.workers_max = 2;
+    assert_int_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_LONG, 5).batches, 2);
+    for (unsigned worker = 0; worker < 2; worker++) {
+        const struct batch_choice choice = batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 5);
+        assert_ptr_equal(choice.queue, queue);
+        (void)batch_policy_seal(&rig.policy, &choice, worker, 5, batch);
+    }
+    assert_null(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 6).queue);
+    batch_policy_finish(&rig.policy, 0, 7, 0);
+    assert_ptr_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 8).queue, queue);
+    rig.policy.workers_max = 1; /* fewer than run: those end as they would */
+    assert_null(batch_policy_choose(&rig.policy, BATCH_SCOPE_ALL, 9).queue);
+    assert_int_equal(batch_policy_choose(&rig.policy, BATCH_SCOPE_LONG, 9).batches, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +590,7 @@ int main(void)
         cmocka_unit_test(queue_stays_with_callers_while_one_has_a_batch_of_it),
         cmocka_unit_test(time_without_a_processor_does_not_make_a_batch_long),
         cmocka_unit_test(busy_workers_do_not_make_a_brief_batch_late),
+        cmocka_unit_test(no_more_workers_run_than_there_are_processors_for),
     };
     return cmocka_run_group_tests_name("batch_policy", tests, NULL, NULL);
 }

@@ -98,12 +98,14 @@ static void wait_until_the_worker_sleeps(struct batcher *b)
     assert_true(asleep);
 }
 
-static void rig_start(struct rig *rig, unsigned callers, uint64_t brief_ns_max)
+static void rig_start_on(struct rig *rig, unsigned processors, unsigned callers,
+                         uint64_t brief_ns_max)
 {
     memset(rig, 0, sizeof(*rig));
     pthread_mutex_init(&rig->probe.lock, NULL);
     pthread_cond_init(&rig->probe.changed, NULL);
-    const struct batcher_config config = {.workers = 1,
+    const struct batcher_config config = {.workers = processors > 0 ? processors : 1,
+                                          .processors = processors,
                                           .callers = callers,
                                           .brief_ns_max = brief_ns_max,
                                           .queues_max = 2,
@@ -124,12 +126,22 @@ static void rig_start(struct rig *rig, unsigned callers, uint64_t brief_ns_max)
     seed(rig, 10000);
 }
 
-static void rig_stop(struct rig *rig)
+static void rig_start(struct rig *rig, unsigned callers, uint64_t brief_ns_max)
+{
+    rig_start_on(rig, 0, callers, brief_ns_max);
+}
+
+static void open_gate(struct rig *rig)
 {
     pthread_mutex_lock(&rig->probe.lock);
     rig->probe.gated = false;
     pthread_cond_broadcast(&rig->probe.changed);
     pthread_mutex_unlock(&rig->probe.lock);
+}
+
+static void rig_stop(struct rig *rig)
+{
+    open_gate(rig);
     batcher_destroy(rig->batcher);
     pthread_cond_destroy(&rig->probe.changed);
     pthread_mutex_destroy(&rig->probe.lock);
@@ -228,10 +240,7 @@ static void while_a_worker_has_one_the_next_is_its_too(void **state)
     seed(&rig, 10000); /* brief again */
     submit(&rig, others, 4);
     assert_null(batcher_run_brief(rig.batcher, 0));
-    pthread_mutex_lock(&rig.probe.lock);
-    rig.probe.gated = false;
-    pthread_cond_broadcast(&rig.probe.changed);
-    pthread_mutex_unlock(&rig.probe.lock);
+    open_gate(&rig);
     wait_until_at_least(&rig.probe, &rig.probe.done, 5);
     assert_int_equal(rig.probe.by_workers, 2);
     assert_int_equal(rig.probe.by_callers, 0);
@@ -266,6 +275,43 @@ static void a_plain_wake_gives_brief_batches_to_a_worker(void **state)
     batcher_wake(rig.batcher);
     wait_until_at_least(&rig.probe, &rig.probe.done, 1);
     assert_int_equal(rig.probe.by_callers, 0);
+    rig_stop(&rig);
+}
+
+/* --- Processors for callers. */
+
+static void a_worker_waits_while_its_processor_is_wanted_by_others(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job jobs[16];
+    rig_start_on(&rig, 2, 1, 0);
+    rig.probe.gated = true;
+    batcher_leave_processors(rig.batcher, 1);
+    submit(&rig, jobs, 16); /* two batches */
+    batcher_wake(rig.batcher);
+    wait_until_at_least(&rig.probe, &rig.probe.by_workers, 1);
+    pthread_mutex_lock(&rig.batcher->lock);
+    assert_int_equal(rig.batcher->policy.running, 1);
+    assert_int_equal(rig.queue->policy.jobs, 8);
+    pthread_mutex_unlock(&rig.batcher->lock);
+    batcher_leave_processors(rig.batcher, 0); /* and this wakes the other */
+    wait_until_at_least(&rig.probe, &rig.probe.by_workers, 2);
+    open_gate(&rig);
+    wait_until_at_least(&rig.probe, &rig.probe.done, 16);
+    rig_stop(&rig);
+}
+
+static void one_worker_runs_however_many_processors_are_wanted(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct batcher_job jobs[24];
+    rig_start_on(&rig, 2, 1, 0);
+    batcher_leave_processors(rig.batcher, 5);
+    submit(&rig, jobs, 24);
+    batcher_wake(rig.batcher);
+    wait_until_at_least(&rig.probe, &rig.probe.done, 24);
     rig_stop(&rig);
 }
 
@@ -341,6 +387,8 @@ int main(void)
         cmocka_unit_test(a_caller_gives_back_what_expired),
         cmocka_unit_test(a_plain_wake_gives_brief_batches_to_a_worker),
         cmocka_unit_test(callers_and_workers_lose_no_job_between_them),
+        cmocka_unit_test(a_worker_waits_while_its_processor_is_wanted_by_others),
+        cmocka_unit_test(one_worker_runs_however_many_processors_are_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
