@@ -11,6 +11,7 @@
 
 #include "api.h"
 #include "base.h"
+#include "http_balance.h"
 #include "listener.h"
 #include "reload.h"
 
@@ -59,6 +60,7 @@ struct server {
     struct reload reload;
     struct api api;
     struct server_loop *loops;
+    struct http_balance balance; /* when there are several */
     struct bound_listener listeners[LISTENERS_MAX];
     size_t listeners_count;
     uv_signal_t sigterm;
@@ -417,7 +419,10 @@ static int init_loop(struct server *server, size_t index)
                                         .limits = &server->limits,
                                         .handler = api_handler(),
                                         .handler_ctx = &loop->api,
-                                        .connections = &server->api.connections};
+                                        .connections = &server->api.connections,
+                                        .seat = (unsigned)index};
+    if (server->config->io_threads > 1)
+        config.balance = &server->balance;
     if (rc == 0)
         rc = http_server_create(&config, &loop->api.server);
     return rc;
@@ -444,6 +449,7 @@ static int give_listener(struct server *server, size_t loop_index, struct bound_
 static int create_loops(struct server *server)
 {
     size_t count = server->config->io_threads;
+    http_balance_init(&server->balance, (unsigned)count);
     server->loops = calloc(count, sizeof *server->loops);
     if (server->loops == NULL)
         return UV_ENOMEM;
@@ -622,6 +628,7 @@ void server_destroy(struct server *server)
     for (size_t i = 0; server->loops != NULL && i < server->config->io_threads; i++)
         destroy_loop(&server->loops[i]);
     free(server->loops);
+    http_balance_deinit(&server->balance);
     selftest_destroy(server->selftest);
     metrics_destroy(server->metrics);
     model_repository_destroy(server->repository);

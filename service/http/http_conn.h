@@ -32,6 +32,7 @@
 
 #include <uv.h>
 
+#include "http_balance.h"
 #include "http_exchange.h"
 #include "http_head.h"
 #include "http_parser.h"

@@ -2,6 +2,7 @@
  * http_server.c - see http_server.h. Everything runs on the loop's thread.
  */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -79,6 +80,14 @@ static void on_handle_closed(uv_handle_t *handle)
     tell_stopped(server);
 }
 
+static void on_seat_closed(uv_handle_t *handle)
+{
+    struct http_seat *seat = container_of(handle, struct http_seat, _wake);
+    struct http_server *server = seat->_ctx;
+    server->handles--;
+    tell_stopped(server);
+}
+
 static void close_handles_when_done(struct http_server *server)
 {
     bool done = server->stopping_ns != 0 && server->listeners == NULL && server->conns_count == 0;
@@ -88,9 +97,40 @@ static void close_handles_when_done(struct http_server *server)
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
     uv_close((uv_handle_t *)&server->before_poll, on_handle_closed);
+    if (server->config.balance != NULL)
+        http_seat_close(&server->config.balance->seat[server->config.seat], on_seat_closed);
 }
 
 /* --- connections */
+
+/* What the balance goes by: connections of this loop. */
+static void seat_taken(struct http_server *server)
+{
+    struct http_balance *balance = server->config.balance;
+    if (balance != NULL)
+        atomic_fetch_add_explicit(&balance->seat[server->config.seat].connections, 1,
+                                  memory_order_relaxed);
+}
+
+static void seat_freed(struct http_server *server)
+{
+    struct http_balance *balance = server->config.balance;
+    if (balance != NULL)
+        atomic_fetch_sub_explicit(&balance->seat[server->config.seat].connections, 1,
+                                  memory_order_relaxed);
+}
+
+/* Into the pool. */
+static void keep_conn(struct http_server *server, struct http_conn *conn)
+{
+    if (server->free_conns_count >= FREE_CONNS_MAX) {
+        free(conn);
+        return;
+    }
+    conn->next = server->free_conns;
+    server->free_conns = conn;
+    server->free_conns_count++;
+}
 
 /* From the pool, as new. */
 static struct http_conn *take_conn(struct http_server *server)
@@ -247,13 +287,8 @@ void http_server_release(struct http_conn *conn)
         http_parser_restart(&conn->call->parser);
         push_call(server, conn->call);
     }
-    if (server->free_conns_count < FREE_CONNS_MAX) {
-        conn->next = server->free_conns;
-        server->free_conns = conn;
-        server->free_conns_count++;
-    } else {
-        free(conn);
-    }
+    keep_conn(server, conn);
+    seat_freed(server);
     if (server->conns_count == 0 && server->listeners_waiting == 0)
         stop_sweep(server);
     close_handles_when_done(server);
@@ -373,6 +408,8 @@ static void begin_stop(struct http_server *server)
     }
     server->listeners = NULL;
     server->listeners_waiting = 0;
+    if (server->config.balance != NULL)
+        http_seat_leave(&server->config.balance->seat[server->config.seat]);
     close_idle(server);
     close_handles_when_done(server);
 }
@@ -407,16 +444,95 @@ static bool count_connection(struct http_server *server)
     return false;
 }
 
-static int accept_stream(struct http_listener *listener, struct http_conn *conn)
+/* The connection's handle, without a socket yet. */
+static void init_stream(struct http_server *server, struct http_conn *conn, bool is_tcp)
 {
-    uv_loop_t *loop = listener->server->config.loop;
-    bool is_tcp = listener->uv.handle.type == UV_TCP;
+    uv_loop_t *loop = server->config.loop;
     int rc = is_tcp ? uv_tcp_init(loop, &conn->uv.tcp) : uv_pipe_init(loop, &conn->uv.pipe, 0);
     assert(rc == 0); /* neither touches the system */
-    rc = uv_accept(&listener->uv.stream, &conn->uv.stream);
+    (void)rc;
+}
+
+static int accept_stream(struct http_listener *listener, struct http_conn *conn)
+{
+    bool is_tcp = listener->uv.handle.type == UV_TCP;
+    init_stream(listener->server, conn, is_tcp);
+    int rc = uv_accept(&listener->uv.stream, &conn->uv.stream);
     if (rc == 0 && is_tcp)
         uv_tcp_nodelay(&conn->uv.tcp, 1); /* a slower socket is still a good one */
     return rc;
+}
+
+/* A connection of ours, whether it got its socket or not. */
+static void settle(struct http_server *server, struct http_conn *conn, bool admin, bool accepted)
+{
+    conn->server = server;
+    link_conn(conn, CONNS_FRESH);
+    server->conns_count++;
+    conn->fresh = true;
+    conn->admin = admin;
+    conn->counted = count_connection(server);
+    if (!conn->counted)
+        server->lingering_uncounted++;
+    server->config.handler->on_connection(server->config.handler_ctx, conn->counted);
+    start_sweep(server);
+    if (!accepted || (!conn->counted && server->lingering_uncounted > LINGERING_UNCOUNTED_MAX))
+        http_conn_drop(conn);
+    else if (!conn->counted)
+        http_conn_refuse(conn);
+    else
+        http_conn_start(conn);
+}
+
+/* Another loop has accepted it. */
+static void take_given(void *ctx, int fd)
+{
+    struct http_server *server = ctx;
+    struct http_conn *conn = take_conn(server);
+    if (conn == NULL) {
+        close(fd);
+        seat_freed(server);
+        return;
+    }
+    init_stream(server, conn, false);
+    int rc = uv_pipe_open(&conn->uv.pipe, fd);
+    if (rc != 0)
+        close(fd);
+    settle(server, conn, false, rc == 0);
+}
+
+static void on_given(uv_handle_t *handle)
+{
+    struct http_conn *conn = container_of(handle, struct http_conn, uv);
+    struct http_server *server = conn->server;
+    keep_conn(server, conn);
+    server->handles--;
+    close_handles_when_done(server);
+    tell_stopped(server);
+}
+
+/* To another loop, which gets a descriptor of its own: libuv does not let go of this one. */
+static bool give_away(struct http_listener *listener, struct http_conn *conn)
+{
+    struct http_server *server = listener->server;
+    struct http_balance *balance = server->config.balance;
+    if (balance == NULL || listener->admin || listener->uv.handle.type == UV_TCP)
+        return false;
+    const unsigned seat = http_balance_choose(balance, server->config.seat);
+    int fd;
+    if (seat == server->config.seat || uv_fileno(&conn->uv.handle, &fd) != 0)
+        return false;
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    if (!http_balance_give(balance, seat, fd)) {
+        close(fd);
+        return false;
+    }
+    conn->server = server;
+    server->handles++;
+    uv_close(&conn->uv.handle, on_given);
+    return true;
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -432,23 +548,11 @@ static void on_connection(uv_stream_t *stream, int status)
         start_sweep(server);
         return;
     }
-    conn->server = server;
-    link_conn(conn, CONNS_FRESH);
-    server->conns_count++;
-    conn->fresh = true;
-    conn->admin = listener->admin;
-    conn->counted = count_connection(server);
-    if (!conn->counted)
-        server->lingering_uncounted++;
-    server->config.handler->on_connection(server->config.handler_ctx, conn->counted);
     bool accepted = accept_stream(listener, conn) == 0;
-    start_sweep(server);
-    if (!accepted || (!conn->counted && server->lingering_uncounted > LINGERING_UNCOUNTED_MAX))
-        http_conn_drop(conn);
-    else if (!conn->counted)
-        http_conn_refuse(conn);
-    else
-        http_conn_start(conn);
+    if (accepted && give_away(listener, conn))
+        return;
+    seat_taken(server);
+    settle(server, conn, listener->admin, accepted);
 }
 
 int http_server_listen(struct http_server *server, int fd, bool is_unix, bool admin)
@@ -494,7 +598,11 @@ int http_server_create(const struct http_server_config *config, struct http_serv
     server->limits = config->limits;
     server->sweep_ms = sweep_period_ms(config->limits);
     http_request_ids_init(&server->ids);
-    int rc = uv_timer_init(config->loop, &server->sweep);
+    int rc = 0;
+    if (config->balance != NULL)
+        rc = http_seat_take(&config->balance->seat[config->seat], config->loop, take_given, server);
+    if (rc == 0)
+        rc = uv_timer_init(config->loop, &server->sweep);
     if (rc == 0)
         rc = uv_check_init(config->loop, &server->tick);
     if (rc == 0)
@@ -503,12 +611,13 @@ int http_server_create(const struct http_server_config *config, struct http_serv
         rc = uv_prepare_init(config->loop, &server->before_poll);
     if (rc == 0)
         rc = uv_prepare_start(&server->before_poll, on_before_poll);
-    if (rc != 0) { /* none of them can fail on Linux; nothing is registered when they do */
+    if (rc != 0) { /* the seat needs a descriptor; none of the others can fail on Linux */
         free(server);
         return rc;
     }
     server->sweep.data = server->tick.data = server->before_poll.data = server;
     server->handles = 3;
+    server->handles += config->balance != NULL;
     *out = server;
     return 0;
 }

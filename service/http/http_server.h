@@ -23,6 +23,7 @@
 #include "http_exchange.h"
 #include "http_limits.h"
 
+struct http_balance;
 struct http_server;
 
 /* What became of one exchange; told once per answer, also for refusals. */
@@ -63,6 +64,8 @@ struct http_server_config {
     const struct http_handler *handler; /* likewise */
     void *handler_ctx;                  /* what each callback gets first */
     atomic_size_t *connections;         /* open connections of all servers that share the limit */
+    struct http_balance *balance; /* of all servers that share a Unix socket; NULL: none does */
+    unsigned seat;                /* this one's in the balance */
 };
 
 /* 0 or a libuv error; *out is untouched on failure. */

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from jitney_client import Connection, ask
 from test_deadline import BUSY_BODY, keep_busy
 
 PREDICT = "/v1/models/digits:predict"
@@ -62,3 +63,17 @@ def test_loops_share_queues_and_lose_nothing(start, digit, execution):
     assert answers == [["0"]] * 400
     server.wait_metric(400, "batcher_requests_total", model="digits", status="success")
     assert server.metric("batcher_batch_size_sum", model="digits") == 400
+
+
+def test_loops_share_the_connections_of_a_unix_socket(start, digit):
+    """One loop that wakes first would else take all of them, and do all of the work."""
+    server = start(unix=True, config={"io_threads": 2, "execution": "loops"})
+    connections = [Connection(server.unix_path) for _ in range(16)]
+    for connection in connections:
+        connection.assert_open()
+    for connection in connections:
+        for _ in range(20):
+            assert connection.ask("POST", PREDICT, {"instances": [digit]}).status == 200
+    recent = ask(server.admin_address, "GET", "/v1/batching/digits/recent?limit=256").json()["batches"]
+    by_loop = [sum(batch["loop"] == loop for batch in recent) for loop in (0, 1)]
+    assert min(by_loop) >= sum(by_loop) // 4, by_loop
