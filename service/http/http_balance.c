@@ -1,6 +1,7 @@
 #include "http_balance.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base.h"
@@ -83,14 +84,15 @@ unsigned http_balance_choose(const struct http_balance *balance, unsigned own)
 bool http_balance_give(struct http_balance *balance, unsigned index, int fd)
 {
     struct http_seat *seat = &balance->seat[index];
+    int copy = -1;
     pthread_mutex_lock(&seat->_lock);
-    const bool given = seat->_open && seat->_given < HTTP_GIVEN_MAX;
-    if (given)
-        seat->_fds[seat->_given++] = fd;
-    if (given)
+    if (seat->_open && seat->_given < HTTP_GIVEN_MAX)
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0) {
+        seat->_fds[seat->_given++] = copy;
         uv_async_send(&seat->_wake);
-    pthread_mutex_unlock(&seat->_lock);
-    if (given)
         atomic_fetch_add_explicit(&seat->connections, 1, memory_order_relaxed);
-    return given;
+    }
+    pthread_mutex_unlock(&seat->_lock);
+    return copy >= 0;
 }

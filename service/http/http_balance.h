@@ -8,8 +8,9 @@
  *
  *   Threads    http_balance_choose() and _give() from any loop; a seat's other
  *              functions on its own loop.
- *   Ownership  a descriptor belongs to its giver until _give() says true, then to the seat
- *              until `take` gets it. Once a seat is left nothing more comes.
+ *   Ownership  what is given is a copy of a descriptor, which belongs to the seat until `take`
+ *              gets it; libuv does not let go of those that it has. Once a seat is left
+ *              nothing more comes.
  */
 #ifndef HTTP_BALANCE_H
 #define HTTP_BALANCE_H
@@ -58,7 +59,8 @@ void http_seat_close(struct http_seat *seat, uv_close_cb closed);
 /* The seat with the fewest connections; `own` when it is among them. */
 unsigned http_balance_choose(const struct http_balance *balance, unsigned own);
 
-/* False: the seat has been left, or too many are on their way to it. Counts the connection. */
+/* A copy of fd. False: the seat has been left, too many are on their way to it, or there is no
+ * descriptor to be had. Counts the connection. */
 bool http_balance_give(struct http_balance *balance, unsigned index, int fd)
     __attribute__((warn_unused_result));
 

@@ -2,7 +2,6 @@
  * http_server.c - see http_server.h. Everything runs on the loop's thread.
  */
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -511,7 +510,7 @@ static void on_given(uv_handle_t *handle)
     tell_stopped(server);
 }
 
-/* To another loop, which gets a descriptor of its own: libuv does not let go of this one. */
+/* To another loop, which gets a descriptor of its own. */
 static bool give_away(struct http_listener *listener, struct http_conn *conn)
 {
     struct http_server *server = listener->server;
@@ -522,13 +521,8 @@ static bool give_away(struct http_listener *listener, struct http_conn *conn)
     int fd;
     if (seat == server->config.seat || uv_fileno(&conn->uv.handle, &fd) != 0)
         return false;
-    fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0)
+    if (!http_balance_give(balance, seat, fd))
         return false;
-    if (!http_balance_give(balance, seat, fd)) {
-        close(fd);
-        return false;
-    }
     conn->server = server;
     server->handles++;
     uv_close(&conn->uv.handle, on_given);

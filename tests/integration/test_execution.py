@@ -1,13 +1,16 @@
 """Where batches run: on the loop that read the requests, or on a worker."""
+import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jitney_client import Connection, ask
+from jitney_client import Connection, ask, request
 from test_deadline import BUSY_BODY, keep_busy
 
 PREDICT = "/v1/models/digits:predict"
 WIDE = "/v1/models/wide:predict"
+WIDE_BODY = b'{"instances":[[' + b",".join([b"0.5"] * 1024) + b"]]}"
 
 
 def batches(server, place, model="digits"):
@@ -77,3 +80,33 @@ def test_loops_share_the_connections_of_a_unix_socket(start, digit):
     recent = ask(server.admin_address, "GET", "/v1/batching/digits/recent?limit=256").json()["batches"]
     by_loop = [sum(batch["loop"] == loop for batch in recent) for loop in (0, 1)]
     assert min(by_loop) >= sum(by_loop) // 4, by_loop
+
+
+def misbehave(server, body, seed, until):
+    """Some requests whole, some pipelined, some cut off, some not waited for; by either socket."""
+    chance = random.Random(seed)
+    requests = [request("POST", PREDICT, body), request("POST", WIDE, WIDE_BODY), request("GET", "/health")]
+    while time.monotonic() < until:
+        with Connection(chance.choice([server.address, server.unix_path])) as connection:
+            for _ in range(chance.randrange(1, 10)):
+                piece = b"".join(chance.choices(requests, k=chance.randrange(1, 4)))
+                fate = chance.random()
+                connection.send(piece[:chance.randrange(len(piece))] if fate < 0.1 else piece)
+                if fate < 0.2:
+                    break
+                assert connection.read_response().status == 200
+                if piece.count(b"HTTP/1.1\r\n") > 1:
+                    break
+
+
+@pytest.mark.parametrize("execution", ["auto", "loops"])
+def test_loops_survive_clients_that_leave(start, digit, execution):
+    server = start(unix=True, config={"io_threads": 3, "execution": execution})
+    until = time.monotonic() + 1
+    with ThreadPoolExecutor(12) as pool:
+        for done in [pool.submit(misbehave, server, {"instances": [digit]}, seed, until) for seed in range(12)]:
+            done.result()
+    server.wait_metric(0, "batcher_queue_size", model="digits")
+    submitted = sum(server.metric("batcher_submitted_total", model=model) for model in ("digits", "wide"))
+    server.wait_metric(submitted, "batcher_requests_total")
+    server.stop()
