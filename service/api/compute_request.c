@@ -309,6 +309,7 @@ static void add_timing(struct api_loop *loop, struct http_exchange *ex, const st
 static void answer_result(struct api_loop *loop, struct http_exchange *ex, const struct job *job)
 {
     const struct compute_queue *queue = job->queue;
+    http_answer_begin(ex);
     if (queue->kind == COMPUTE_PREDICT)
         predict_encode(queue->model, job, &ex->answer);
     else

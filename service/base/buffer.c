@@ -31,6 +31,17 @@ void buffer_reset(struct buffer *buf, size_t keep_bytes_max)
     buf->capacity_bytes = 0;
 }
 
+void buffer_move(struct buffer *to, struct buffer *from)
+{
+    if (to->data != NULL || from->data == NULL || from->capacity_bytes > to->bytes_max)
+        return;
+    to->data = from->data;
+    to->bytes = from->bytes;
+    to->capacity_bytes = from->capacity_bytes;
+    from->data = NULL;
+    from->bytes = from->capacity_bytes = 0;
+}
+
 /* Doubles, so that appending stays linear, but never past the maximum. */
 static bool grow(struct buffer *buf, size_t bytes_needed)
 {

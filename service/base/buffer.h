@@ -44,6 +44,9 @@ void buffer_append_format(struct buffer *buf, const char *format, ...)
 /* As a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buffer_append_json_string(struct buffer *buf, const char *text, size_t bytes);
 
+/* Into an empty one without memory of its own, if `from` has some. Both keep their maximum. */
+void buffer_move(struct buffer *to, struct buffer *from);
+
 /* Drops the first `bytes`, moving the rest to the front. */
 void buffer_consume(struct buffer *buf, size_t bytes);
 

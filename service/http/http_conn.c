@@ -25,6 +25,7 @@ enum {
     FRESH_GRACE_MS = 250,
     PENDING_KEEP_BYTES_MAX = 4 * 1024,
     ANSWER_KEEP_BYTES_MAX = 64 * 1024,
+    BODY_KEEP_BYTES_MAX = 64 * 1024,
     STATUS_CLIENT_GONE = 499,
 };
 
@@ -239,6 +240,8 @@ static void finish_answer(struct http_conn *conn)
     http_parser_next(&conn->call->parser);
     reset_exchange(conn);
     forget_ids(&conn->call->exchange);
+    buffer_move(&conn->server->spare_body, &conn->call->body);
+    buffer_move(&conn->server->spare_answer, &conn->call->exchange.answer);
     conn->state = CONN_READING;
     conn->head_timed = false;
     conn->deadline_ns = deadline_in(conn, conn->server->limits->keep_alive_ns_max);
@@ -314,6 +317,11 @@ void http_set_deadline(struct http_exchange *ex, uint64_t deadline_ns)
     assert(conn->state == CONN_HANDLING);
     if (deadline_ns < conn->deadline_ns)
         conn->deadline_ns = deadline_ns;
+}
+
+void http_answer_begin(struct http_exchange *ex)
+{
+    buffer_move(&ex->answer, &conn_of(ex)->server->spare_answer);
 }
 
 void http_answer_header(struct http_exchange *ex, const char *format, ...)
@@ -434,6 +442,7 @@ static void on_headers(struct http_conn *conn, size_t bytes_behind)
     conn->call->exchange.body_is_here = !conn->call->parser.request.chunked &&
                                         conn->call->parser.request.content_length <= bytes_behind;
     handler_of(conn)->on_headers(handler_ctx(conn), &conn->call->exchange);
+    buffer_move(&conn->call->body, &conn->server->spare_body);
     bool answered = conn->state != CONN_READING || conn->answer_early;
     if (!answered && conn->call->parser.request.expects_continue)
         send_continue(conn);
@@ -453,6 +462,10 @@ static void on_message(struct http_conn *conn)
         conn->server->half_closed++;
     conn->deadline_ns = conn->call->exchange.received_ns + conn->server->limits->request_ns_max;
     handler_of(conn)->on_request(handler_ctx(conn), &conn->call->exchange);
+    if (conn->state != CONN_HANDLING)
+        return;
+    buffer_reset(&conn->call->body, BODY_KEEP_BYTES_MAX);
+    buffer_move(&conn->server->spare_body, &conn->call->body);
 }
 
 /* Parses until the bytes are used up or a request has to be answered first. Returns how

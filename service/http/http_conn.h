@@ -141,6 +141,10 @@ struct http_server {
     struct http_request_ids ids;
     char date[32]; /* of the second `date_s` */
     int64_t date_s;
+    /* Memory that goes from call to call, so that it is still in the cache: a body is needed until
+     * it has been read, an answer until it has been written, and mostly one after the other. */
+    struct buffer spare_body;
+    struct buffer spare_answer;
     /* Shared by all connections of the loop. */
     char read_buffer[HTTP_READ_BYTES];
     char write_buffer[HTTP_WRITE_BYTES];

@@ -25,13 +25,13 @@ enum {
 
 struct http_exchange {
     const struct http_request *request; /* NULL for a request that was refused as malformed */
-    struct buffer *body;                /* of the request; may be changed in place */
-    struct buffer answer;               /* body of the answer */
-    bool admin;                         /* it came through an admin listener */
-    bool body_is_here;                  /* on_headers: the whole body has been received already */
-    uint64_t received_ns;               /* the request was complete */
-    void *user;                         /* the handler's; NULL at first */
-    unsigned tag;                       /* the handler's; 0 at first */
+    struct buffer *body;  /* of the request, until on_request returns; may be changed in place */
+    struct buffer answer; /* body of the answer */
+    bool admin;           /* it came through an admin listener */
+    bool body_is_here;    /* on_headers: the whole body has been received already */
+    uint64_t received_ns; /* the request was complete */
+    void *user;           /* the handler's; NULL at first */
+    unsigned tag;         /* the handler's; 0 at first */
     /* Terminated. The client's X-Request-Id if it is a good one, else made up: echoed in the
      * answer. Empty until the headers are there, or the answer. */
     char request_id[HTTP_REQUEST_ID_BYTES_MAX + 1];
@@ -45,6 +45,9 @@ struct http_exchange {
 /* An earlier deadline than the limit for all requests: at `deadline_ns` on_abort is
  * called and 504 answered, if nothing else was until then. */
 void http_set_deadline(struct http_exchange *ex, uint64_t deadline_ns);
+
+/* Before a large answer is put together: lends ex->answer memory that is still in the cache. */
+void http_answer_begin(struct http_exchange *ex);
 
 /* Adds "Name: value" to the answer's head. Values are ours, never a client's. */
 void http_answer_header(struct http_exchange *ex, const char *format, ...)

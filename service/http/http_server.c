@@ -179,14 +179,19 @@ void http_server_move(struct http_conn *conn, enum http_conn_list list)
 
 /* --- calls */
 
+/* The handler may want a few bytes of room behind the body, see yyjson's padding. */
+static size_t body_room(const struct http_limits *limits)
+{
+    return limits->body_bytes_max + 64;
+}
+
 static struct http_call *create_call(struct http_server *server)
 {
     struct http_call *call = calloc(1, sizeof *call);
     if (call == NULL)
         return NULL;
     const struct http_limits *limits = server->limits;
-    /* The handler may want a few bytes of room behind the body, see yyjson's padding. */
-    buffer_init(&call->body, limits->body_bytes_max + 64);
+    buffer_init(&call->body, body_room(limits));
     buffer_init(&call->pending, limits->pipelined_bytes_max + 2 * (size_t)HTTP_READ_BYTES);
     buffer_init(&call->exchange.answer, HTTP_ANSWER_BYTES_MAX);
     http_parser_init(&call->parser, limits, &call->body);
@@ -269,6 +274,8 @@ void http_server_end_call(struct http_conn *conn)
 static void stop_sweep(struct http_server *server)
 {
     uv_timer_stop(&server->sweep);
+    buffer_reset(&server->spare_body, 0);
+    buffer_reset(&server->spare_answer, 0);
     while (server->free_calls_count > CALLS_KEPT)
         free_call(pop_call(server));
 }
@@ -591,6 +598,8 @@ int http_server_create(const struct http_server_config *config, struct http_serv
     server->config = *config;
     server->limits = config->limits;
     server->sweep_ms = sweep_period_ms(config->limits);
+    buffer_init(&server->spare_body, body_room(config->limits));
+    buffer_init(&server->spare_answer, HTTP_ANSWER_BYTES_MAX);
     http_request_ids_init(&server->ids);
     int rc = 0;
     if (config->balance != NULL)
@@ -660,5 +669,7 @@ void http_server_destroy(struct http_server *server)
     }
     while (server->free_calls != NULL)
         free_call(pop_call(server));
+    buffer_deinit(&server->spare_body);
+    buffer_deinit(&server->spare_answer);
     free(server);
 }

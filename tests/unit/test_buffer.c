@@ -161,6 +161,44 @@ static void json_strings_escape_what_json_and_terminals_demand(void **state)
     }
 }
 
+static void memory_moves_to_one_that_has_none(void **state)
+{
+    (void)state;
+    struct buffer from, to, small;
+    buffer_init(&from, 1000);
+    buffer_init(&to, 1000);
+    buffer_init(&small, 8);
+    buffer_append_str(&from, "abc");
+    const char *memory = from.data;
+    buffer_move(&small, &from); /* it may not have so much */
+    assert_null(small.data);
+    buffer_move(&to, &from);
+    assert_ptr_equal(to.data, memory);
+    assert_int_equal(to.bytes, 3);
+    assert_null(from.data);
+    assert_int_equal(from.bytes, 0);
+    buffer_append_str(&from, "d");
+    buffer_move(&to, &from); /* it has its own */
+    assert_ptr_equal(to.data, memory);
+    assert_int_equal(from.bytes, 1);
+    buffer_deinit(&from);
+    buffer_deinit(&to);
+    buffer_deinit(&small);
+}
+
+static void counts_are_appended_in_decimal(void **state)
+{
+    (void)state;
+    struct buffer buf;
+    buffer_init(&buf, 1000);
+    buffer_append_count(&buf, 0);
+    buffer_append_str(&buf, ",");
+    buffer_append_count(&buf, UINT64_MAX);
+    assert_int_equal(buf.bytes, strlen("0,18446744073709551615"));
+    assert_memory_equal(buf.data, "0,18446744073709551615", buf.bytes);
+    buffer_deinit(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +211,8 @@ int main(void)
         cmocka_unit_test(reset_keeps_small_memory_and_frees_large),
         cmocka_unit_test(consume_drops_the_front),
         cmocka_unit_test(json_strings_escape_what_json_and_terminals_demand),
+        cmocka_unit_test(memory_moves_to_one_that_has_none),
+        cmocka_unit_test(counts_are_appended_in_decimal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

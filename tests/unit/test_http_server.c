@@ -1304,6 +1304,39 @@ static void empty_lines_between_requests_keep_nothing_either(void **state)
     finish(&f);
 }
 
+/* A body is read before the next one comes, and an answer written: many at once need memory for
+ * one. */
+static void memory_for_bodies_and_answers_goes_from_call_to_call(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    start(&f);
+    struct client first = connect_tcp(&f), second = connect_tcp(&f);
+    send_text(&first, POST("/later", "Content-Length: 3\r\n") "abc");
+    WAIT_UNTIL(&f, -1, f.held_count == 1);
+    const char *memory = f.server->spare_body.data;
+    assert_non_null(memory);
+    assert_null(f.held[0]->body->data);
+    send_text(&second, POST("/later", "Content-Length: 4\r\n") "de");
+    WAIT_UNTIL(&f, -1, f.server->spare_body.data == NULL); /* while it is read */
+    send_text(&second, "fg");
+    WAIT_UNTIL(&f, -1, f.held_count == 2);
+    assert_ptr_equal(f.server->spare_body.data, memory);
+    answer_held(&f, 1);
+    EXPECT_GOING(&second, 200, "/later");
+    const char *answer = f.server->spare_answer.data;
+    assert_non_null(answer);
+    http_answer_begin(f.held[0]);
+    assert_ptr_equal(f.held[0]->answer.data, answer);
+    answer_held(&f, 0);
+    EXPECT_GOING(&first, 200, "/later");
+    assert_ptr_equal(f.server->spare_answer.data, answer);
+    leave(&first);
+    leave(&second);
+    finish(&f);
+}
+
 enum {
     PEAK = 60
 };
@@ -1405,6 +1438,7 @@ int main(void)
         cmocka_unit_test(closing_politely_says_so_and_goes_on_serving),
         cmocka_unit_test(an_idle_connection_keeps_nothing_of_its_requests),
         cmocka_unit_test(empty_lines_between_requests_keep_nothing_either),
+        cmocka_unit_test(memory_for_bodies_and_answers_goes_from_call_to_call),
         cmocka_unit_test(what_a_peak_has_brought_goes_in_the_end),
         cmocka_unit_test(a_socket_that_cannot_listen_is_closed),
     };
