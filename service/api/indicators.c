@@ -188,11 +188,11 @@ bool indicator_decode(struct json_reader *reader, const struct indicator_limits 
            decode(&text, limits, job, error);
 }
 
-static size_t write_number(char *out, double value, const struct job *job)
+static size_t write_numbers(char *out, const double *values, size_t count, const struct job *job)
 {
     if (job->has_decimals)
-        return number_write_decimals(out, value, job->decimals);
-    return number_write_f64(out, value);
+        return number_write_array_decimals(out, values, count, job->decimals);
+    return number_write_array_f64(out, values, count);
 }
 
 /* In pieces, so that a long series does not reserve its longest possible text at once. */
@@ -204,16 +204,13 @@ static void encode_values(const struct job *job, const double *values, size_t n,
     };
     buffer_append(answer, "[", 1);
     for (size_t first = 0; first < n; first += PIECE) {
-        size_t last = n - first < PIECE ? n : first + PIECE;
-        char *room = buffer_reserve(answer, (size_t)PIECE * (NUMBER_F64_BYTES_MAX + 1));
+        char *room = buffer_reserve(answer, 1 + (size_t)PIECE * (NUMBER_F64_BYTES_MAX + 1));
         if (room == NULL)
             return;
         char *at = room;
-        for (size_t i = first; i < last; i++) {
-            if (i > 0)
-                *at++ = ',';
-            at += write_number(at, values[i], job);
-        }
+        if (first > 0)
+            *at++ = ',';
+        at += write_numbers(at, values + first, smaller(n - first, PIECE), job);
         buffer_commit(answer, (size_t)(at - room));
     }
     buffer_append(answer, "]", 1);

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* number_write.c multiplies by 10^-k, where k = floor(log10(2^q)), q = -1074..971. */
+/* number_write.c multiplies by 10^-k and 10^-(k+1), k = floor(log10(2^q)), q = -1074..971. */
 enum {
-    POWER_MIN = -292,
+    POWER_MIN = -293,
     POWER_MAX = 324
 };
 

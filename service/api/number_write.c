@@ -14,9 +14,13 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef unsigned __int128 uint128;
 
@@ -126,35 +130,6 @@ static __attribute__((noinline)) struct decimal shortest_exactly(struct binary v
     return (struct decimal){below + is_above_closer, scale.k};
 }
 
-static inline bool is_near(uint64_t a, uint64_t b)
-{
-    const uint64_t near = 8; /* more than all roundings together */
-    return a - b + near <= 2 * near;
-}
-
-/* Compares in units of 10^k / 2^60. Here both neighbours are equally far, so that the
- * closer multiple of 10^k is inside whatever the other is. */
-static inline __attribute__((always_inline)) struct decimal shortest(struct binary v)
-{
-    if (v.is_lower_closer || v.significand < 10)
-        return shortest_exactly(v);
-    const uint64_t one = UINT64_C(1) << 60;
-    struct scale scale = scale_for(v);
-    struct fixed at = multiply(scale, v.significand);
-    uint64_t half_width = scale.power->high >> (5 - scale.shift);
-    uint64_t tens = at.whole / 10 * 10;
-    uint64_t above_tens = (at.whole - tens) * one + at.fraction / 16;
-    if (is_near(above_tens, half_width) || is_near(above_tens, 10 * one - half_width) ||
-        is_near(at.fraction, 8 * one))
-        return shortest_exactly(v);
-    bool is_below_inside = above_tens < half_width;
-    bool is_above_inside = above_tens > 10 * one - half_width;
-    uint64_t closer = at.whole + (at.fraction > 8 * one);
-    uint64_t shorter = tens + 10 * (uint64_t)is_above_inside;
-    uint64_t choose_shorter = -(uint64_t)(is_below_inside | is_above_inside); /* all bits */
-    return (struct decimal){closer ^ ((closer ^ shorter) & choose_shorter), scale.k};
-}
-
 static const uint64_t powers_of_10[] = {
     1,
     10,
@@ -173,37 +148,106 @@ static const uint64_t powers_of_10[] = {
     100000000000000,
     1000000000000000,
     10000000000000000,
-    100000000000000000,
 };
 
-/* The same decimal with zeros at its end, so that it has `length` digits. */
-static inline struct decimal lengthen(struct decimal d, int length)
+/* 17 digits (9 of a float32), of which only the last may be one that shortest_exactly() did not
+ * find: zeros at the end make up for those that are missing. */
+struct split {
+    uint64_t front; /* all but the last digit */
+    uint64_t last;
+    int exponent; /* d.ddd * 10^exponent */
+};
+
+static __attribute__((noinline, cold)) struct split split_exactly(struct binary v, int length)
 {
-    /* 1233 / 4096 is log10(2): right, or one too small. */
-    int digits = ((64 - __builtin_clzll(d.digits)) * 1233) >> 12;
-    digits += d.digits >= powers_of_10[digits];
-    return (struct decimal){d.digits * powers_of_10[length - digits],
-                            d.exponent - (length - digits)};
+    struct decimal d = shortest_exactly(v);
+    int digits = 1;
+    while (digits < 17 && d.digits >= powers_of_10[digits])
+        digits++;
+    for (int i = digits; i < length; i++)
+        d.digits *= 10;
+    return (struct split){d.digits / 10, d.digits % 10, d.exponent + digits - 1};
+}
+
+static inline bool is_near(uint64_t a, uint64_t b)
+{
+    const uint64_t near = UINT64_C(1) << 32; /* more than all roundings together, and still rare */
+    return a - b + near <= 2 * near;
+}
+
+/* All bits if so. */
+static inline uint64_t mask(bool condition)
+{
+    return -(uint64_t)condition;
+}
+
+/*
+ * In units of 10^(k+1): the whole part is what is shorter, and ten times the fraction the last
+ * digit. Here both neighbours are equally far, so that the closer multiple of 10^k is inside
+ * whatever the other is.
+ */
+static inline __attribute__((always_inline)) struct split shortest(struct binary v, bool is_f64)
+{
+    int k = floor_log10_of_power_of_2(v.exponent) + 1;
+    int shift = v.exponent + floor_log2_of_power_of_10(-k) + 5; /* 1..4, and 2^4 too much */
+    const struct power *power = &powers[-k - POWER_MIN];
+    uint64_t number = v.significand << shift;
+    uint64_t whole, fraction;
+    if (is_f64) {
+        uint128 low = (uint128)power->low * number;
+        uint128 sum = (uint128)power->high * number + (uint64_t)(low >> 64);
+        whole = (uint64_t)(sum >> 68);
+        fraction = (uint64_t)(sum >> 4);
+    } else {
+        uint128 sum = (uint128)(power->high >> 4) * number;
+        whole = (uint64_t)(sum >> 64);
+        fraction = (uint64_t)sum;
+    }
+    uint64_t half_width = power->high >> (5 - shift);
+    uint128 tenfold = (uint128)fraction * 10;
+    uint64_t last = (uint64_t)(tenfold >> 64), rest = (uint64_t)tenfold;
+    if (is_near(fraction, half_width) || is_near(fraction, -half_width) ||
+        is_near(rest, UINT64_C(1) << 63))
+        return split_exactly(v, is_f64 ? 17 : 9);
+    last += rest >> 63;
+    bool is_above_inside = fraction > -half_width;
+    last &= mask(!((fraction < half_width) | is_above_inside));
+    whole += is_above_inside;
+
+    int exponent = k + (is_f64 ? 15 : 7);
+    const uint64_t enough = is_f64 ? powers_of_10[15] : powers_of_10[7];
+    uint64_t is_short = mask(whole < enough);
+    whole += (whole * 9 + last) & is_short;
+    last &= ~is_short;
+    exponent += (int)is_short;
+    if (!is_f64) {
+        is_short = mask(whole < enough);
+        whole += (whole * 9) & is_short;
+        exponent += (int)is_short;
+    }
+    return (struct split){whole, last, exponent};
 }
 
 /* A decimal in scientific notation, 17 digits (9 of a float32): d.ddd * 10^exponent.
  * Eight digits are a word of bytes, the first in the lowest. */
 struct digits {
-    uint64_t first;  /* one digit */
-    uint64_t middle; /* eight */
-    uint64_t last;   /* eight; zeros of a float32 */
+    uint64_t first;  /* eight */
+    uint64_t second; /* eight; none of a float32 */
+    uint64_t last;   /* one */
     int count;       /* without the zeros at the end; at least one */
     int exponent;
 };
 
-/* Splits into halves three times, all parts at once. number < 10^8. */
-static inline uint64_t split_digits(uint32_t number)
+/* Splits into halves three times, all parts at once. number < 10^8. The quotients move to where
+ * the remainders leave them: (number - quotient * ten) << bits | quotient. */
+static inline uint64_t split_digits(uint64_t number)
 {
-    uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
+    uint64_t quotients = number * 109951163 >> 40;
+    uint64_t fours = (number << 32) - quotients * ((UINT64_C(10000) << 32) - 1);
     uint64_t hundreds = (fours * 5243 >> 19) & 0x0000007f0000007f; /* / 100 below 10^4 */
-    uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    uint64_t twos = (fours << 16) - hundreds * ((100 << 16) - 1);
     uint64_t tens = (twos * 103 >> 10) & 0x000f000f000f000f; /* / 10 below 100 */
-    return tens | (twos - tens * 10) << 8;
+    return (twos << 8) - tens * ((10 << 8) - 1);
 }
 
 static inline void store_digits(char *out, uint64_t digits)
@@ -215,44 +259,14 @@ static inline void store_digits(char *out, uint64_t digits)
 /* How many of eight digits are left without the zeros at their end; not all are zeros. */
 static inline int significant(uint64_t digits)
 {
-    return 8 - __builtin_clzll(digits) / 8;
+    return (63 ^ __builtin_clzll(digits)) / 8 + 1;
 }
 
-/* All but the smallest float64s have 16 or 17 digits already; see shortest(). */
-static inline struct digits split_f64(struct decimal d)
+static inline __attribute__((always_inline)) int count_digits(struct digits d, bool is_f64)
 {
-    if (d.digits < powers_of_10[15])
-        d = lengthen(d, 17);
-    bool is_short = d.digits < powers_of_10[16];
-    uint64_t number = d.digits * (1 + 9 * (uint64_t)is_short);
-    uint32_t upper = (uint32_t)(number / 100000000);
-    struct digits digits = {
-        .first = upper / 100000000,
-        .middle = split_digits(upper % 100000000),
-        .last = split_digits((uint32_t)(number % 100000000)),
-        .count = 1,
-        .exponent = d.exponent + 16 - is_short,
-    };
-    if (digits.last != 0)
-        digits.count = 9 + significant(digits.last);
-    else if (digits.middle != 0)
-        digits.count = 1 + significant(digits.middle);
-    return digits;
-}
-
-static inline struct digits split_f32(struct decimal d)
-{
-    d = lengthen(d, 9);
-    uint32_t number = (uint32_t)d.digits;
-    struct digits digits = {
-        .first = number / 100000000,
-        .middle = split_digits(number % 100000000),
-        .count = 1,
-        .exponent = d.exponent + 8,
-    };
-    if (digits.middle != 0)
-        digits.count = 1 + significant(digits.middle);
-    return digits;
+    int all = is_f64 ? 17 : 9;
+    int count = is_f64 && d.second != 0 ? 8 + significant(d.second) : significant(d.first);
+    return count + ((all - count) & (int)mask(d.last != 0));
 }
 
 /*
@@ -262,27 +276,37 @@ static inline struct digits split_f32(struct decimal d)
  */
 static inline void store_all(char *out, const struct digits *d, bool is_f64)
 {
-    *out = (char)('0' + d->first);
-    store_digits(out + 1, d->middle);
+    store_digits(out, d->first);
     if (is_f64)
-        store_digits(out + 9, d->last);
+        store_digits(out + 8, d->second);
+    out[is_f64 ? 16 : 8] = (char)('0' + d->last);
 }
 
-static inline size_t format_whole(char *out, const struct digits *d)
+static inline size_t format_whole(char *out, const struct digits *d, bool is_f64)
 {
-    store_all(out, d, true); /* of a float32, zeros behind the ninth */
+    store_digits(out, d->first);
+    store_digits(out + 8, is_f64 ? d->second : d->last);
     return (size_t)d->exponent + 1;
+}
+
+/* Eight digits and the point before the one at `at`, 1..8; the last digit falls off. */
+static inline void store_point(char *out, uint64_t digits, unsigned at)
+{
+    uint64_t behind = UINT64_MAX << 8 << (8 * at - 8);
+    store_digits(out, digits ^ ((digits ^ digits << 8) & behind));
+    out[at] = '.';
 }
 
 static inline size_t format_mixed(char *out, const struct digits *d, bool is_f64)
 {
     unsigned before = (unsigned)d->exponent + 1;
-    store_all(out, d, is_f64);
-    out[before] = '.';
-    uint128 behind = ((uint128)d->last << 64 | d->middle) >> ((before - 1) * 8);
-    store_digits(out + before + 1, (uint64_t)behind);
-    if (is_f64 && before < 9)
-        store_digits(out + before + 9, (uint64_t)(behind >> 64));
+    store_all(out + 1, d, is_f64);
+    if (!is_f64 || before <= 8) {
+        store_point(out, d->first, before);
+    } else {
+        store_digits(out, d->first);
+        store_point(out + 8, d->second, before - 8);
+    }
     return (size_t)d->count + 1;
 }
 
@@ -297,7 +321,7 @@ static inline size_t format_fraction(char *out, const struct digits *d, bool is_
 static inline size_t format_exponent(char *out, const struct digits *d, bool is_f64)
 {
     store_all(out + 1, d, is_f64);
-    out[0] = (char)('0' + d->first);
+    out[0] = out[1];
     out[1] = '.';
     char *at = out + (d->count == 1 ? 1 : d->count + 1);
     *at++ = 'e';
@@ -320,34 +344,42 @@ enum {
 
 static inline __attribute__((always_inline)) size_t format(char *out, struct digits d, bool is_f64)
 {
+    d.count = count_digits(d, is_f64);
     if (d.exponent < -7 || d.exponent > EXPONENT_PLAIN_MAX)
         return format_exponent(out, &d, is_f64);
     if (d.exponent < 0)
         return format_fraction(out, &d, is_f64);
     if (d.exponent >= d.count - 1)
-        return format_whole(out, &d);
+        return format_whole(out, &d, is_f64);
     return format_mixed(out, &d, is_f64);
 }
 
-/* A whole number below 2^26: nothing to search for, and no zeros to cut off its end. */
-static inline bool is_small_whole(struct binary v)
+/* --- one number */
+
+static inline __attribute__((always_inline)) size_t write_split(char *out, struct split d,
+                                                                bool is_f64)
 {
-    return v.exponent < -52 + 26 && v.exponent >= -52 &&
-           __builtin_ctzll(v.significand) >= -v.exponent;
+    uint64_t upper = is_f64 ? d.front / 100000000 : d.front;
+    struct digits digits = {
+        .first = split_digits(upper),
+        .second = is_f64 ? split_digits(d.front - upper * 100000000) : 0,
+        .last = d.last,
+        .exponent = d.exponent,
+    };
+    return format(out, digits, is_f64);
 }
 
-static inline size_t write_small_whole(char *out, uint32_t number)
+/* Without the zeros in front. */
+static inline size_t write_leading(char *out, uint64_t digits)
 {
-    uint64_t digits = split_digits(number);
-    int zeros = __builtin_ctzll(digits) / 8; /* in front */
+    int zeros = __builtin_ctzll(digits | UINT64_C(1) << 56) / 8; /* in front of the last */
     store_digits(out, digits >> (zeros * 8));
     return 8 - (size_t)zeros;
 }
 
-static size_t write_zero(char *out)
+static inline size_t write_small_whole(char *out, uint32_t number)
 {
-    *out = '0';
-    return 1;
+    return write_leading(out, split_digits(number));
 }
 
 static size_t write_null(char *out)
@@ -356,50 +388,127 @@ static size_t write_null(char *out)
     return 4;
 }
 
-size_t number_write_f64(char *out, double value)
+/* How a number is written. */
+enum kind {
+    KIND_SEARCHED, /* by shortest() */
+    KIND_WHOLE,    /* a float64 below 2^26, a float32 below 2^24: as it is */
+    KIND_ODD       /* a power of two, a subnormal, infinite or no number */
+};
+
+static inline enum kind kind_of_f64(uint64_t bits)
+{
+    uint64_t biased = bits >> 52 & 0x7ff;
+    if (biased - 1023 < 26 && bits << (biased - 1023 + 12) == 0)
+        return KIND_WHOLE;
+    if (biased - 1 < 0x7fe && bits << 12 != 0)
+        return KIND_SEARCHED;
+    return bits << 1 == 0 ? KIND_WHOLE : KIND_ODD;
+}
+
+static inline enum kind kind_of_f32(uint32_t bits)
+{
+    uint32_t biased = bits >> 23 & 0xff;
+    if (biased - 127 < 24 && bits << (biased - 127 + 9) == 0)
+        return KIND_WHOLE;
+    if (biased - 1 < 0xfe && bits << 9 != 0)
+        return KIND_SEARCHED;
+    return bits << 1 == 0 ? KIND_WHOLE : KIND_ODD;
+}
+
+static inline struct binary binary_of_f64(uint64_t bits)
+{
+    return (struct binary){
+        .significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52,
+        .exponent = (int)(bits >> 52 & 0x7ff) - 1075,
+    };
+}
+
+static inline bool is_searched_f32(uint32_t bits)
+{
+    uint32_t biased = bits >> 23 & 0xff;
+    if (biased - 1 >= 0xfe || bits << 9 == 0)
+        return false;
+    return biased - 127 >= 24 || bits << (biased - 127 + 9) != 0;
+}
+
+static inline struct binary binary_of_f32(uint32_t bits)
+{
+    return (struct binary){
+        .significand = (bits & ((UINT32_C(1) << 23) - 1)) | UINT32_C(1) << 23,
+        .exponent = (int)(bits >> 23 & 0xff) - 150,
+    };
+}
+
+static inline uint64_t bits_of_f64(double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+static inline uint32_t bits_of_f32(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+static __attribute__((noinline)) size_t write_odd_f64(char *out, uint64_t bits)
+{
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     int biased = (int)(bits >> 52 & 0x7ff);
     if (biased == 0x7ff)
         return write_null(out);
-    size_t sign = bits >> 63;
-    *out = '-';
-    out += sign;
-    if (biased == 0 && fraction == 0)
-        return sign + write_zero(out);
     struct binary v = {
         .significand = biased == 0 ? fraction : fraction | UINT64_C(1) << 52,
         .exponent = (biased == 0 ? 1 : biased) - 1075,
         .is_lower_closer = fraction == 0 && biased > 1,
     };
-    if (is_small_whole(v))
-        return sign + write_small_whole(out, (uint32_t)(v.significand >> -v.exponent));
-    return sign + format(out, split_f64(shortest(v)), true);
+    size_t sign = bits >> 63;
+    *out = '-';
+    return sign + write_split(out + sign, split_exactly(v, 17), true);
 }
 
-size_t number_write_f32(char *out, float value)
+static __attribute__((noinline)) size_t write_odd_f32(char *out, uint32_t bits)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
     uint32_t fraction = bits & ((UINT32_C(1) << 23) - 1);
     int biased = (int)(bits >> 23 & 0xff);
     if (biased == 0xff)
         return write_null(out);
-    size_t sign = bits >> 31;
-    *out = '-';
-    out += sign;
-    if (biased == 0 && fraction == 0)
-        return sign + write_zero(out);
     struct binary v = {
         .significand = biased == 0 ? fraction : fraction | UINT32_C(1) << 23,
         .exponent = (biased == 0 ? 1 : biased) - 150,
         .is_lower_closer = fraction == 0 && biased > 1,
     };
-    if (v.exponent <= 0 && v.exponent >= -23 && __builtin_ctzll(v.significand) >= -v.exponent)
-        return sign + write_small_whole(out, (uint32_t)(v.significand >> -v.exponent));
-    return sign + format(out, split_f32(shortest(v)), false);
+    size_t sign = bits >> 31;
+    *out = '-';
+    return sign + write_split(out + sign, split_exactly(v, 9), false);
+}
+
+size_t number_write_f64(char *out, double value)
+{
+    uint64_t bits = bits_of_f64(value);
+    enum kind kind = kind_of_f64(bits);
+    if (kind == KIND_ODD)
+        return write_odd_f64(out, bits);
+    size_t sign = bits >> 63;
+    *out = '-';
+    if (kind == KIND_WHOLE)
+        return sign + write_small_whole(out + sign, (uint32_t)fabs(value));
+    return sign + write_split(out + sign, shortest(binary_of_f64(bits), true), true);
+}
+
+size_t number_write_f32(char *out, float value)
+{
+    uint32_t bits = bits_of_f32(value);
+    enum kind kind = kind_of_f32(bits);
+    if (kind == KIND_ODD)
+        return write_odd_f32(out, bits);
+    size_t sign = bits >> 31;
+    *out = '-';
+    if (kind == KIND_WHOLE)
+        return sign + write_small_whole(out + sign, (uint32_t)fabsf(value));
+    return sign + write_split(out + sign, shortest(binary_of_f32(bits), false), false);
 }
 
 /* --- so many decimals */
@@ -407,64 +516,267 @@ size_t number_write_f32(char *out, float value)
 /* below 10^16 */
 static inline size_t write_whole(char *out, uint64_t number)
 {
-    if (number == 0)
-        return write_zero(out);
     if (number < 100000000)
         return write_small_whole(out, (uint32_t)number);
     size_t upper = write_small_whole(out, (uint32_t)(number / 100000000));
-    store_digits(out + upper, split_digits((uint32_t)(number % 100000000)));
+    store_digits(out + upper, split_digits(number % 100000000));
     return upper + 8;
 }
 
 /* The point and up to nine decimals, or nothing. */
-static inline size_t write_fraction(char *out, uint32_t billionths)
+static inline size_t write_fraction(char *out, uint64_t digits, uint64_t last)
 {
-    if (billionths == 0)
-        return 0;
-    uint64_t last = split_digits(billionths % 100000000);
     out[0] = '.';
-    out[1] = (char)('0' + billionths / 100000000);
-    store_digits(out + 2, last);
-    return 2 + (last == 0 ? 0 : (size_t)significant(last));
+    store_digits(out + 1, digits);
+    out[9] = (char)('0' + last);
+    uint64_t bytes = digits == 0 ? 0 : 1 + (uint64_t)significant(digits);
+    return bytes + ((10 - bytes) & mask(last != 0));
 }
 
-/* fraction / 2^shift, which is below 1, times `scale`; half rounds to even, and the fraction may
- * become 1. */
-static inline uint32_t scale_fraction(uint64_t fraction, unsigned shift, uint64_t scale,
-                                      bool is_odd)
+/* |value| as whole + fraction / 2^64, rounded to 1 / scale: half to even. */
+struct rounded {
+    uint64_t whole;
+    uint64_t scaled; /* below scale */
+};
+
+static inline struct rounded round_fraction(uint64_t whole, uint64_t fraction, uint64_t scale)
 {
     uint128 product = (uint128)fraction * scale;
+    uint64_t scaled = (uint64_t)(product >> 64);
+    uint64_t is_odd = (scaled ^ (whole & scale)) & 1; /* only a scale of 1 is odd */
+    scaled += (uint64_t)product > (UINT64_C(1) << 63) - is_odd;
+    bool is_one = scaled == scale;
+    return (struct rounded){whole + is_one, is_one ? 0 : scaled};
+}
+
+/* Below 2^-11, where 64 bits behind the point do not hold all: a fraction / 2^shift. */
+static __attribute__((noinline)) struct rounded round_small(uint64_t significand, unsigned shift,
+                                                            uint64_t scale)
+{
+    if (shift > 100) /* below 2^-47, and below half of the last decimal */
+        return (struct rounded){0, 0};
+    uint128 product = (uint128)significand * scale;
     uint128 half = (uint128)1 << (shift - 1);
-    uint32_t scaled = (uint32_t)(product >> shift);
+    uint64_t scaled = (uint64_t)(product >> shift);
     uint128 rest = product & (2 * half - 1);
-    bool is_even = scale == 1 ? !is_odd : scaled % 2 == 0;
-    return scaled + (rest > half || (rest == half && !is_even));
+    return (struct rounded){0, scaled + (rest > half || (rest == half && scaled % 2 != 0))};
+}
+
+/* Nothing to round from 2^52 on, and there may be more than eight digits. */
+static inline bool is_rounded(uint64_t bits)
+{
+    return (bits >> 52 & 0x7ff) < 1023 + 52;
+}
+
+static inline struct rounded round_value(uint64_t bits, uint64_t scale)
+{
+    uint64_t significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    unsigned shift = 1075 - (unsigned)(bits >> 52 & 0x7ff);
+    if (shift > 64)
+        return round_small(significand, shift, scale);
+    return round_fraction(significand >> 1 >> (shift - 1), significand << (64 - shift), scale);
 }
 
 size_t number_write_decimals(char *out, double value, unsigned decimals)
 {
     assert(decimals <= NUMBER_DECIMALS_MAX);
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    int biased = (int)(bits >> 52 & 0x7ff);
-    if (biased >= 1023 + 53)
+    uint64_t bits = bits_of_f64(value);
+    if (!is_rounded(bits))
         return number_write_f64(out, value);
-    uint64_t significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
-    unsigned shift = (unsigned)(1075 - biased);
-    if (shift > 100) /* below 2^-47, and below half of the last decimal */
-        return write_zero(out);
-    uint64_t whole = shift < 64 ? significand >> shift : 0, fraction = significand;
-    if (shift < 64)
-        fraction &= (UINT64_C(1) << shift) - 1;
-    uint32_t scaled = 0;
-    if (shift > 0)
-        scaled = scale_fraction(fraction, shift, powers_of_10[decimals], whole & 1);
-    whole += scaled == powers_of_10[decimals];
-    scaled = scaled == powers_of_10[decimals] ? 0 : scaled;
-    size_t sign = bits >> 63 && (whole | scaled) != 0;
+    struct rounded rounded = round_value(bits, powers_of_10[decimals]);
+    size_t sign = bits >> 63 && (rounded.whole | rounded.scaled) != 0;
     *out = '-';
     out += sign;
-    size_t written = write_whole(out, whole);
-    uint32_t billionths = (uint32_t)(scaled * powers_of_10[NUMBER_DECIMALS_MAX - decimals]);
-    return sign + written + write_fraction(out + written, billionths);
+    size_t written = write_whole(out, rounded.whole);
+    uint64_t billionths = rounded.scaled * powers_of_10[NUMBER_DECIMALS_MAX - decimals];
+    uint64_t upper = billionths / 10;
+    return sign + written +
+           write_fraction(out + written, split_digits(upper), billionths - upper * 10);
+}
+
+/* --- many numbers */
+
+/*
+ * A few numbers go through each step together. One number is a single long chain of
+ * multiplications; the chains of several overlap.
+ */
+enum {
+    BLOCK = 16
+};
+
+struct block {
+    uint64_t
+        words[2 * BLOCK]; /* below 10^8, then their digits; two for a number, or one (float32) */
+    uint64_t last[BLOCK]; /* one more digit */
+    int32_t exponents[BLOCK];
+    bool are_negative[BLOCK];
+    uint8_t kinds[BLOCK];
+};
+
+/* split_digits() of all; there is room for an even count. */
+static inline void split_words(uint64_t *words, size_t count)
+{
+#ifdef __SSE2__
+    for (size_t i = 0; i < count; i += 2) {
+        __m128i x = _mm_loadu_si128((const void *)(words + i));
+        __m128i high = _mm_srli_epi64(_mm_mul_epu32(x, _mm_set1_epi64x(109951163)), 40);
+        x = _mm_sub_epi64(x, _mm_mul_epu32(high, _mm_set1_epi64x(10000)));
+        x = _mm_or_si128(_mm_slli_epi64(x, 32), high);
+        high = _mm_srli_epi16(_mm_mulhi_epu16(x, _mm_set1_epi32(5243)), 3);
+        x = _mm_sub_epi16(x, _mm_mullo_epi16(high, _mm_set1_epi32(100)));
+        x = _mm_or_si128(_mm_slli_epi32(x, 16), high);
+        high = _mm_mulhi_epu16(x, _mm_set1_epi16(6554));
+        x = _mm_sub_epi16(x, _mm_mullo_epi16(high, _mm_set1_epi16(10)));
+        x = _mm_or_si128(_mm_slli_epi16(x, 8), high);
+        _mm_storeu_si128((void *)(words + i), x);
+    }
+#else
+    for (size_t i = 0; i < count; i++)
+        words[i] = split_digits(words[i]);
+#endif
+}
+
+static inline __attribute__((always_inline)) void put_split(struct block *block, size_t i,
+                                                            struct split d, bool is_f64)
+{
+    if (is_f64) {
+        uint64_t upper = d.front / 100000000;
+        block->words[2 * i] = upper;
+        block->words[2 * i + 1] = d.front - upper * 100000000;
+    } else {
+        block->words[i] = d.front;
+    }
+    block->last[i] = d.last;
+    block->exponents[i] = d.exponent;
+}
+
+/* The text of a number that is not odd. */
+static inline __attribute__((always_inline)) size_t write_put(char *out, const struct block *block,
+                                                              size_t i, bool is_f64)
+{
+    size_t sign = block->are_negative[i];
+    *out = '-';
+    uint64_t first = block->words[is_f64 ? 2 * i : i];
+    if (block->kinds[i] == KIND_WHOLE)
+        return sign + write_leading(out + sign, first);
+    struct digits digits = {
+        .first = first,
+        .second = is_f64 ? block->words[2 * i + 1] : 0,
+        .last = block->last[i],
+        .exponent = block->exponents[i],
+    };
+    return sign + format(out + sign, digits, is_f64);
+}
+
+/* With a comma behind each. What a block holds of odd numbers is undefined. */
+static inline size_t write_block_f64(char *out, const double *values, size_t count)
+{
+    __attribute__((uninitialized)) struct block block;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits = bits_of_f64(values[i]);
+        block.kinds[i] = kind_of_f64(bits);
+        block.are_negative[i] = bits >> 63;
+        if (block.kinds[i] == KIND_SEARCHED)
+            put_split(&block, i, shortest(binary_of_f64(bits), true), true);
+        else if (block.kinds[i] == KIND_WHOLE)
+            block.words[2 * i] = (uint32_t)fabs(values[i]);
+    }
+    split_words(block.words, 2 * count);
+    char *at = out;
+    for (size_t i = 0; i < count; i++) {
+        if (block.kinds[i] == KIND_ODD)
+            at += write_odd_f64(at, bits_of_f64(values[i]));
+        else
+            at += write_put(at, &block, i, true);
+        *at++ = ',';
+    }
+    return (size_t)(at - out);
+}
+
+static inline size_t write_block_f32(char *out, const float *values, size_t count)
+{
+    __attribute__((uninitialized)) struct block block;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits = bits_of_f32(values[i]);
+        block.kinds[i] = kind_of_f32(bits);
+        block.are_negative[i] = bits >> 31;
+        if (block.kinds[i] == KIND_SEARCHED)
+            put_split(&block, i, shortest(binary_of_f32(bits), false), false);
+        else if (block.kinds[i] == KIND_WHOLE)
+            block.words[i] = (uint32_t)fabsf(values[i]);
+    }
+    split_words(block.words, count);
+    char *at = out;
+    for (size_t i = 0; i < count; i++) {
+        if (block.kinds[i] == KIND_ODD)
+            at += write_odd_f32(at, bits_of_f32(values[i]));
+        else
+            at += write_put(at, &block, i, false);
+        *at++ = ',';
+    }
+    return (size_t)(at - out);
+}
+
+/* Here "odd" are those of 2^26 and more, and what is no number. */
+static inline size_t write_block_decimals(char *out, const double *values, size_t count,
+                                          unsigned decimals)
+{
+    __attribute__((uninitialized)) struct block block;
+    uint64_t to_billionths = powers_of_10[NUMBER_DECIMALS_MAX - decimals];
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits = bits_of_f64(values[i]);
+        block.kinds[i] = (bits >> 52 & 0x7ff) < 1023 + 26 ? KIND_SEARCHED : KIND_ODD;
+        if (block.kinds[i] == KIND_ODD)
+            continue;
+        struct rounded rounded = round_value(bits, powers_of_10[decimals]);
+        uint64_t billionths = rounded.scaled * to_billionths;
+        block.words[2 * i] = rounded.whole;
+        block.words[2 * i + 1] = billionths / 10;
+        block.last[i] = billionths % 10;
+        block.are_negative[i] = bits >> 63 & ((rounded.whole | rounded.scaled) != 0);
+    }
+    split_words(block.words, 2 * count);
+    char *at = out;
+    for (size_t i = 0; i < count; i++) {
+        if (block.kinds[i] == KIND_ODD) {
+            at += number_write_decimals(at, values[i], decimals);
+        } else {
+            *at = '-';
+            at += block.are_negative[i];
+            at += write_leading(at, block.words[2 * i]);
+            at += write_fraction(at, block.words[2 * i + 1], block.last[i]);
+        }
+        *at++ = ',';
+    }
+    return (size_t)(at - out);
+}
+
+static inline size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+size_t number_write_array_f64(char *out, const double *values, size_t count)
+{
+    char *at = out;
+    for (size_t i = 0; i < count; i += BLOCK)
+        at += write_block_f64(at, values + i, smaller(count - i, BLOCK));
+    return (size_t)(at - out) - (count > 0);
+}
+
+size_t number_write_array_f32(char *out, const float *values, size_t count)
+{
+    char *at = out;
+    for (size_t i = 0; i < count; i += BLOCK)
+        at += write_block_f32(at, values + i, smaller(count - i, BLOCK));
+    return (size_t)(at - out) - (count > 0);
+}
+
+size_t number_write_array_decimals(char *out, const double *values, size_t count, unsigned decimals)
+{
+    assert(decimals <= NUMBER_DECIMALS_MAX);
+    char *at = out;
+    for (size_t i = 0; i < count; i += BLOCK)
+        at += write_block_decimals(at, values + i, smaller(count - i, BLOCK), decimals);
+    return (size_t)(at - out) - (count > 0);
 }

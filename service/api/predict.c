@@ -269,12 +269,52 @@ bool predict_decode(struct json_reader *reader, const struct model *model, size_
     return true;
 }
 
-static size_t write_number(char *out, float value, const struct job *job)
+/* One from 2^53 on has no decimals, and would be written as the float64 that it is. */
+static bool has_large(const float *values, size_t count)
 {
-    /* A larger one has no decimals, and would be written as the float64 that it is. */
-    if (job->has_decimals && fabsf(value) < 0x1p53f)
-        return number_write_decimals(out, (double)value, job->decimals);
-    return number_write_f32(out, value);
+    bool is_large = false;
+    for (size_t i = 0; i < count; i++)
+        is_large |= fabsf(values[i]) >= 0x1p53f;
+    return is_large;
+}
+
+static size_t write_large(char *out, const float *values, size_t count, unsigned decimals)
+{
+    char *at = out;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            *at++ = ',';
+        at += has_large(values + i, 1) ? number_write_f32(at, values[i])
+                                       : number_write_decimals(at, (double)values[i], decimals);
+    }
+    return (size_t)(at - out);
+}
+
+static size_t write_decimals(char *out, const float *values, size_t count, unsigned decimals)
+{
+    enum {
+        PIECE = 64
+    };
+    __attribute__((uninitialized)) double piece[PIECE];
+    char *at = out;
+    for (size_t first = 0; first < count; first += PIECE) {
+        size_t size = count - first < PIECE ? count - first : PIECE;
+        for (size_t i = 0; i < size; i++)
+            piece[i] = (double)values[first + i];
+        if (first > 0)
+            *at++ = ',';
+        at += number_write_array_decimals(at, piece, size, decimals);
+    }
+    return (size_t)(at - out);
+}
+
+static size_t write_numbers(char *out, const float *values, size_t count, const struct job *job)
+{
+    if (!job->has_decimals)
+        return number_write_array_f32(out, values, count);
+    if (has_large(values, count))
+        return write_large(out, values, count, job->decimals);
+    return write_decimals(out, values, count, job->decimals);
 }
 
 static void encode_row(const struct job *job, const float *row, size_t size, struct buffer *answer)
@@ -283,15 +323,10 @@ static void encode_row(const struct job *job, const float *row, size_t size, str
     char *room = buffer_reserve(answer, size * (number_bytes + 1) + 2);
     if (room == NULL)
         return;
-    char *at = room;
-    *at++ = '[';
-    for (size_t i = 0; i < size; i++) {
-        if (i > 0)
-            *at++ = ',';
-        at += write_number(at, row[i], job);
-    }
-    *at++ = ']';
-    buffer_commit(answer, (size_t)(at - room));
+    room[0] = '[';
+    size_t bytes = 1 + write_numbers(room + 1, row, size, job);
+    room[bytes] = ']';
+    buffer_commit(answer, bytes + 1);
 }
 
 static size_t largest(const float *row, size_t size)

@@ -422,6 +422,16 @@ static void decimals_are_golden(void **state)
         {INFINITY, 0, "null"},
         {-INFINITY, 9, "null"},
         {9.99999999951, 9, "10"},
+        /* Where 64 bits behind the point no longer hold all of the fraction, and where there is
+           none. */
+        {0x1.8p-11, 9, "0.000732422"},
+        {0x1.fffffffffffffp-12, 9, "0.000488281"},
+        {0x1p-10, 9, "0.000976562"},
+        {0x1p-30, 9, "0.000000001"},
+        {0x1p-31, 9, "0"},
+        {4503599627370496, 1, "4503599627370496"},
+        {67108863.75, 1, "67108863.8"},
+        {99999999.996, 2, "100000000"},
     };
     for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++) {
         struct text text = write_decimals(golden[i].value, golden[i].decimals);
@@ -465,6 +475,93 @@ static void decimals_are_those_of_printf(void **state)
     }
 }
 
+/* --- many at once */
+
+enum {
+    ARRAY_MAX = 40, /* more than two blocks */
+    ARRAY_ROUNDS = 100000
+};
+
+/* Numbers of every kind beside each other: ordinary, whole, short, and those with a case of their
+ * own. */
+static double number_of_some_kind(uint64_t *random)
+{
+    static const double odd[] = {0,
+                                 -0.0,
+                                 (double)NAN,
+                                 -(double)INFINITY,
+                                 1,
+                                 0.5,
+                                 5e-324,
+                                 1e-40,
+                                 1e300,
+                                 67108863,
+                                 67108863.5,
+                                 67108864,
+                                 67108865,
+                                 99999999.5,
+                                 99999999.996,
+                                 16777216,
+                                 4503599627370496.0,
+                                 -1e-10};
+    uint64_t bits = next_random(random);
+    switch (next_random(random) % 6) {
+    case 0:
+        return odd[bits % (sizeof(odd) / sizeof(odd[0]))];
+    case 1:
+        return (double)(bits % 2000) - 1000;
+    case 2:
+        return (double)(bits % 2000000) / 100 - 10000;
+    case 3:
+        return 100 + ldexp((double)(bits >> 11), -50);
+    case 4:
+        return ldexp((double)(bits >> 11), -60);
+    default:
+        return f64_of(bits);
+    }
+}
+
+static void expect_array(const char *text, size_t bytes, size_t room, const char *wanted,
+                         size_t wanted_bytes)
+{
+    assert_true(bytes <= room);
+    assert_int_equal(text[room], CANARY);
+    if (bytes != wanted_bytes || memcmp(text, wanted, bytes) != 0)
+        fail_msg("%.*s, not %.*s", (int)bytes, text, (int)wanted_bytes, wanted);
+}
+
+static void arrays_are_as_one_by_one(void **state)
+{
+    (void)state;
+    uint64_t random = seed();
+    for (size_t round = 0; round < ARRAY_ROUNDS; round++) {
+        size_t count = next_random(&random) % (ARRAY_MAX + 1);
+        unsigned decimals = (unsigned)(next_random(&random) % (NUMBER_DECIMALS_MAX + 1));
+        double values[ARRAY_MAX];
+        float floats[ARRAY_MAX];
+        char text[3][ARRAY_MAX * (NUMBER_F64_BYTES_MAX + 1) + 1];
+        char wanted[3][ARRAY_MAX * (NUMBER_F64_BYTES_MAX + 1) + 1];
+        char *at[3] = {wanted[0], wanted[1], wanted[2]};
+        memset(text, CANARY, sizeof(text));
+        for (size_t i = 0; i < count; i++) {
+            values[i] = number_of_some_kind(&random);
+            floats[i] = round % 2 ? (float)(fmod(values[i], 1e30)) : f32_of((uint32_t)random);
+            for (int kind = 0; kind < 3 && i > 0; kind++)
+                *at[kind]++ = ',';
+            at[0] += number_write_f64(at[0], values[i]);
+            at[1] += number_write_f32(at[1], floats[i]);
+            at[2] += number_write_decimals(at[2], values[i], decimals);
+        }
+        size_t room = count * (NUMBER_F64_BYTES_MAX + 1);
+        expect_array(text[0], number_write_array_f64(text[0], values, count), room, wanted[0],
+                     (size_t)(at[0] - wanted[0]));
+        expect_array(text[1], number_write_array_f32(text[1], floats, count),
+                     count * (NUMBER_F32_BYTES_MAX + 1), wanted[1], (size_t)(at[1] - wanted[1]));
+        expect_array(text[2], number_write_array_decimals(text[2], values, count, decimals), room,
+                     wanted[2], (size_t)(at[2] - wanted[2]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +575,7 @@ int main(void)
         cmocka_unit_test(no_shorter_or_closer_f64_reads_back),
         cmocka_unit_test(no_shorter_or_closer_f32_reads_back),
         cmocka_unit_test(every_f32_reads_back_the_same),
+        cmocka_unit_test(arrays_are_as_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
