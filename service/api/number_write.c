@@ -9,6 +9,9 @@
  *
  * shortest_exactly() decides that for every float. shortest() needs a third of the
  * multiplications, and leaves to the other what it sees too close to a border.
+ *
+ * What comes after is arranged for branches that a processor can foretell: how many digits a
+ * number has and where its point stands decide which bytes are stored, not which code runs.
  */
 #include "number_write.h"
 
@@ -28,6 +31,8 @@ struct power {
     uint64_t high, low;
 };
 #include "powers_of_ten.inc"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* digits * 10^exponent; digits may end in zeros. */
 struct decimal {
@@ -150,12 +155,11 @@ static const uint64_t powers_of_10[] = {
     10000000000000000,
 };
 
-/* 17 digits (9 of a float32), of which only the last may be one that shortest_exactly() did not
- * find: zeros at the end make up for those that are missing. */
+/* 17 digits (9 of a float32), d.ddd * 10^exponent; where there are fewer, with zeros at the end. */
 struct split {
     uint64_t front; /* all but the last digit */
     uint64_t last;
-    int exponent; /* d.ddd * 10^exponent */
+    int exponent;
 };
 
 static __attribute__((noinline, cold)) struct split split_exactly(struct binary v, int length)
@@ -181,51 +185,71 @@ static inline uint64_t mask(bool condition)
     return -(uint64_t)condition;
 }
 
-/*
- * In units of 10^(k+1): the whole part is what is shorter, and ten times the fraction the last
- * digit. Here both neighbours are equally far, so that the closer multiple of 10^k is inside
- * whatever the other is.
- */
-static inline __attribute__((always_inline)) struct split shortest(struct binary v, bool is_f64)
+/* In units of 10^(k+1), and half of the interval's width in 2^-64 of them. */
+struct tenths {
+    struct fixed at;
+    uint64_t half_width;
+    int exponent; /* k + 1 */
+};
+
+/* A float32 needs less of the power. */
+ALWAYS_INLINE struct tenths measure(struct binary v, bool is_f64)
 {
-    int k = floor_log10_of_power_of_2(v.exponent) + 1;
-    int shift = v.exponent + floor_log2_of_power_of_10(-k) + 5; /* 1..4, and 2^4 too much */
-    const struct power *power = &powers[-k - POWER_MIN];
-    uint64_t number = v.significand << shift;
-    uint64_t whole, fraction;
+    int k = floor_log10_of_power_of_2(v.exponent);
+    int shift = v.exponent + floor_log2_of_power_of_10(-k - 1) + 5; /* 1..4 */
+    const struct power *power = &powers[-k - 1 - POWER_MIN];
+    uint64_t number = v.significand << shift; /* 2^4 times too large, not to lose bits */
+    struct tenths tenths = {.half_width = power->high >> (5 - shift), .exponent = k + 1};
     if (is_f64) {
         uint128 low = (uint128)power->low * number;
         uint128 sum = (uint128)power->high * number + (uint64_t)(low >> 64);
-        whole = (uint64_t)(sum >> 68);
-        fraction = (uint64_t)(sum >> 4);
+        tenths.at = (struct fixed){(uint64_t)(sum >> 68), (uint64_t)(sum >> 4)};
     } else {
         uint128 sum = (uint128)(power->high >> 4) * number;
-        whole = (uint64_t)(sum >> 64);
-        fraction = (uint64_t)sum;
+        tenths.at = (struct fixed){(uint64_t)(sum >> 64), (uint64_t)sum};
     }
-    uint64_t half_width = power->high >> (5 - shift);
+    return tenths;
+}
+
+/* The front is up to one digit short of its 16, or two of a float32's eight. */
+ALWAYS_INLINE struct split fill(struct split d, bool is_f64)
+{
+    const uint64_t enough = is_f64 ? powers_of_10[15] : powers_of_10[7];
+    uint64_t is_short = mask(d.front < enough);
+    d.front += (d.front * 9 + d.last) & is_short;
+    d.last &= ~is_short;
+    d.exponent += (int)is_short;
+    if (is_f64)
+        return d;
+    is_short = mask(d.front < enough);
+    d.front += (d.front * 9) & is_short;
+    d.exponent += (int)is_short;
+    return d;
+}
+
+/*
+ * The whole part of v / 10^(k+1) is what is shorter; ten times the fraction is the last digit
+ * otherwise. It never rounds to ten, since the whole part and one is inside then. Both neighbours
+ * are equally far here, so that the closer multiple of 10^k is inside whatever the other is.
+ * v is no power of two and has all its bits.
+ */
+ALWAYS_INLINE struct split shortest(struct binary v, bool is_f64)
+{
+    struct tenths v10 = measure(v, is_f64);
+    uint64_t fraction = v10.at.fraction;
     uint128 tenfold = (uint128)fraction * 10;
-    uint64_t last = (uint64_t)(tenfold >> 64), rest = (uint64_t)tenfold;
-    if (is_near(fraction, half_width) || is_near(fraction, -half_width) ||
+    uint64_t digit = (uint64_t)(tenfold >> 64), rest = (uint64_t)tenfold;
+    if (is_near(fraction, v10.half_width) || is_near(fraction, -v10.half_width) ||
         is_near(rest, UINT64_C(1) << 63))
         return split_exactly(v, is_f64 ? 17 : 9);
-    last += rest >> 63;
-    bool is_above_inside = fraction > -half_width;
-    last &= mask(!((fraction < half_width) | is_above_inside));
-    whole += is_above_inside;
-
-    int exponent = k + (is_f64 ? 15 : 7);
-    const uint64_t enough = is_f64 ? powers_of_10[15] : powers_of_10[7];
-    uint64_t is_short = mask(whole < enough);
-    whole += (whole * 9 + last) & is_short;
-    last &= ~is_short;
-    exponent += (int)is_short;
-    if (!is_f64) {
-        is_short = mask(whole < enough);
-        whole += (whole * 9) & is_short;
-        exponent += (int)is_short;
-    }
-    return (struct split){whole, last, exponent};
+    bool is_below_inside = fraction < v10.half_width;
+    bool is_above_inside = fraction > -v10.half_width;
+    struct split d = {
+        .front = v10.at.whole + is_above_inside,
+        .last = (digit + (rest >> 63)) & mask(!(is_below_inside | is_above_inside)),
+        .exponent = v10.exponent + (is_f64 ? 15 : 7),
+    };
+    return fill(d, is_f64);
 }
 
 /* A decimal in scientific notation, 17 digits (9 of a float32): d.ddd * 10^exponent.
@@ -262,7 +286,7 @@ static inline int significant(uint64_t digits)
     return (63 ^ __builtin_clzll(digits)) / 8 + 1;
 }
 
-static inline __attribute__((always_inline)) int count_digits(struct digits d, bool is_f64)
+ALWAYS_INLINE int count_digits(struct digits d, bool is_f64)
 {
     int all = is_f64 ? 17 : 9;
     int count = is_f64 && d.second != 0 ? 8 + significant(d.second) : significant(d.first);
@@ -274,7 +298,7 @@ static inline __attribute__((always_inline)) int count_digits(struct digits d, b
  * the right number; what lies behind the returned length is not part of the text.
  * `is_f64` is known when compiling.
  */
-static inline void store_all(char *out, const struct digits *d, bool is_f64)
+ALWAYS_INLINE void store_all(char *out, const struct digits *d, bool is_f64)
 {
     store_digits(out, d->first);
     if (is_f64)
@@ -282,7 +306,7 @@ static inline void store_all(char *out, const struct digits *d, bool is_f64)
     out[is_f64 ? 16 : 8] = (char)('0' + d->last);
 }
 
-static inline size_t format_whole(char *out, const struct digits *d, bool is_f64)
+ALWAYS_INLINE size_t format_whole(char *out, const struct digits *d, bool is_f64)
 {
     store_digits(out, d->first);
     store_digits(out + 8, is_f64 ? d->second : d->last);
@@ -297,7 +321,7 @@ static inline void store_point(char *out, uint64_t digits, unsigned at)
     out[at] = '.';
 }
 
-static inline size_t format_mixed(char *out, const struct digits *d, bool is_f64)
+ALWAYS_INLINE size_t format_mixed(char *out, const struct digits *d, bool is_f64)
 {
     unsigned before = (unsigned)d->exponent + 1;
     store_all(out + 1, d, is_f64);
@@ -310,7 +334,7 @@ static inline size_t format_mixed(char *out, const struct digits *d, bool is_f64
     return (size_t)d->count + 1;
 }
 
-static inline size_t format_fraction(char *out, const struct digits *d, bool is_f64)
+ALWAYS_INLINE size_t format_fraction(char *out, const struct digits *d, bool is_f64)
 {
     size_t zeros = (size_t)(-d->exponent); /* with the one before the point */
     memcpy(out, "0.000000", 8);
@@ -318,7 +342,7 @@ static inline size_t format_fraction(char *out, const struct digits *d, bool is_
     return zeros + 1 + (size_t)d->count;
 }
 
-static inline size_t format_exponent(char *out, const struct digits *d, bool is_f64)
+ALWAYS_INLINE size_t format_exponent(char *out, const struct digits *d, bool is_f64)
 {
     store_all(out + 1, d, is_f64);
     out[0] = out[1];
@@ -342,7 +366,7 @@ enum {
     EXPONENT_PLAIN_MAX = 15
 };
 
-static inline __attribute__((always_inline)) size_t format(char *out, struct digits d, bool is_f64)
+ALWAYS_INLINE size_t format(char *out, struct digits d, bool is_f64)
 {
     d.count = count_digits(d, is_f64);
     if (d.exponent < -7 || d.exponent > EXPONENT_PLAIN_MAX)
@@ -356,8 +380,7 @@ static inline __attribute__((always_inline)) size_t format(char *out, struct dig
 
 /* --- one number */
 
-static inline __attribute__((always_inline)) size_t write_split(char *out, struct split d,
-                                                                bool is_f64)
+ALWAYS_INLINE size_t write_split(char *out, struct split d, bool is_f64)
 {
     uint64_t upper = is_f64 ? d.front / 100000000 : d.front;
     struct digits digits = {
@@ -408,7 +431,7 @@ static inline enum kind kind_of_f64(uint64_t bits)
 static inline enum kind kind_of_f32(uint32_t bits)
 {
     uint32_t biased = bits >> 23 & 0xff;
-    if (biased - 127 < 24 && bits << (biased - 127 + 9) == 0)
+    if (biased - 127 < 24 && bits << 9 << (biased - 127) == 0)
         return KIND_WHOLE;
     if (biased - 1 < 0xfe && bits << 9 != 0)
         return KIND_SEARCHED;
@@ -421,14 +444,6 @@ static inline struct binary binary_of_f64(uint64_t bits)
         .significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52,
         .exponent = (int)(bits >> 52 & 0x7ff) - 1075,
     };
-}
-
-static inline bool is_searched_f32(uint32_t bits)
-{
-    uint32_t biased = bits >> 23 & 0xff;
-    if (biased - 1 >= 0xfe || bits << 9 == 0)
-        return false;
-    return biased - 127 >= 24 || bits << (biased - 127 + 9) != 0;
 }
 
 static inline struct binary binary_of_f32(uint32_t bits)
@@ -605,12 +620,12 @@ enum {
 };
 
 struct block {
-    uint64_t
-        words[2 * BLOCK]; /* below 10^8, then their digits; two for a number, or one (float32) */
+    /* Below 10^8, then their digits: two words for a number, one for a float32. */
+    uint64_t words[2 * BLOCK];
     uint64_t last[BLOCK]; /* one more digit */
     int32_t exponents[BLOCK];
     bool are_negative[BLOCK];
-    uint8_t kinds[BLOCK];
+    enum kind kinds[BLOCK];
 };
 
 /* split_digits() of all; there is room for an even count. */
@@ -626,8 +641,8 @@ static inline void split_words(uint64_t *words, size_t count)
         x = _mm_sub_epi16(x, _mm_mullo_epi16(high, _mm_set1_epi32(100)));
         x = _mm_or_si128(_mm_slli_epi32(x, 16), high);
         high = _mm_mulhi_epu16(x, _mm_set1_epi16(6554));
-        x = _mm_sub_epi16(x, _mm_mullo_epi16(high, _mm_set1_epi16(10)));
-        x = _mm_or_si128(_mm_slli_epi16(x, 8), high);
+        x = _mm_sub_epi16(_mm_slli_epi16(x, 8),
+                          _mm_mullo_epi16(high, _mm_set1_epi16((10 << 8) - 1)));
         _mm_storeu_si128((void *)(words + i), x);
     }
 #else
@@ -636,8 +651,7 @@ static inline void split_words(uint64_t *words, size_t count)
 #endif
 }
 
-static inline __attribute__((always_inline)) void put_split(struct block *block, size_t i,
-                                                            struct split d, bool is_f64)
+ALWAYS_INLINE void put_split(struct block *block, size_t i, struct split d, bool is_f64)
 {
     if (is_f64) {
         uint64_t upper = d.front / 100000000;
@@ -651,8 +665,7 @@ static inline __attribute__((always_inline)) void put_split(struct block *block,
 }
 
 /* The text of a number that is not odd. */
-static inline __attribute__((always_inline)) size_t write_put(char *out, const struct block *block,
-                                                              size_t i, bool is_f64)
+ALWAYS_INLINE size_t write_put(char *out, const struct block *block, size_t i, bool is_f64)
 {
     size_t sign = block->are_negative[i];
     *out = '-';
@@ -717,22 +730,34 @@ static inline size_t write_block_f32(char *out, const float *values, size_t coun
     return (size_t)(at - out);
 }
 
+/* The decimals as eight digits and the ninth. */
+static inline void put_rounded(struct block *block, size_t i, struct rounded rounded,
+                               unsigned decimals)
+{
+    uint64_t upper = rounded.scaled, last = 0;
+    if (decimals < 9) {
+        upper *= powers_of_10[8 - decimals];
+    } else {
+        upper /= 10;
+        last = rounded.scaled - upper * 10;
+    }
+    block->words[2 * i] = rounded.whole;
+    block->words[2 * i + 1] = upper;
+    block->last[i] = last;
+}
+
 /* Here "odd" are those of 2^26 and more, and what is no number. */
 static inline size_t write_block_decimals(char *out, const double *values, size_t count,
                                           unsigned decimals)
 {
     __attribute__((uninitialized)) struct block block;
-    uint64_t to_billionths = powers_of_10[NUMBER_DECIMALS_MAX - decimals];
     for (size_t i = 0; i < count; i++) {
         uint64_t bits = bits_of_f64(values[i]);
         block.kinds[i] = (bits >> 52 & 0x7ff) < 1023 + 26 ? KIND_SEARCHED : KIND_ODD;
         if (block.kinds[i] == KIND_ODD)
             continue;
         struct rounded rounded = round_value(bits, powers_of_10[decimals]);
-        uint64_t billionths = rounded.scaled * to_billionths;
-        block.words[2 * i] = rounded.whole;
-        block.words[2 * i + 1] = billionths / 10;
-        block.last[i] = billionths % 10;
+        put_rounded(&block, i, rounded, decimals);
         block.are_negative[i] = bits >> 63 & ((rounded.whole | rounded.scaled) != 0);
     }
     split_words(block.words, 2 * count);

@@ -2,9 +2,10 @@
  * bench_number_write.c - nanoseconds to write one number as text, against the C
  * library and yyjson.
  *
- *   bench_number_write [numbers]      default 100000, the best of nine rounds
+ *   bench_number_write [numbers]      default 100000, at least 1000; the best of nine rounds
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,42 @@ static double time_writer(writer *write, const double *values, size_t count, cha
         best = fmin(best, now_ns() - start);
     }
     return best / (double)count;
+}
+
+/* Arrays of as many numbers as an answer may have, so that text and numbers stay in the cache. */
+enum {
+    ARRAY = 1000
+};
+
+static double time_array(bool has_decimals, const double *values, size_t count, char *out)
+{
+    double best = INFINITY;
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now_ns();
+        for (size_t i = 0; i + ARRAY <= count; i += ARRAY) {
+            if (has_decimals)
+                number_write_array_decimals(out, values + i, ARRAY, 2);
+            else
+                number_write_array_f64(out, values + i, ARRAY);
+        }
+        best = fmin(best, now_ns() - start);
+    }
+    return best / (double)(count / ARRAY * ARRAY);
+}
+
+static double time_array_f32(const double *values, size_t count, char *out)
+{
+    static float floats[ARRAY];
+    double best = INFINITY;
+    for (size_t i = 0; i < ARRAY; i++)
+        floats[i] = (float)values[i];
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now_ns();
+        for (size_t i = 0; i + ARRAY <= count; i += ARRAY)
+            number_write_array_f32(out, floats, ARRAY);
+        best = fmin(best, now_ns() - start);
+    }
+    return best / (double)(count / ARRAY * ARRAY);
 }
 
 /* yyjson writes documents: an array of the numbers, built beforehand. */
@@ -120,7 +157,11 @@ static void bench(const char *name, double (*make)(uint64_t), double *values, si
     double decimals = time_writer(write_two_decimals, values, count, out);
     double libc = time_writer(write_printf, values, count, out);
     double yyjson = time_yyjson(values, count);
-    printf("%-22s %8.1f %8.1f %10.1f %8.1f %10.1f\n", name, f64, f32, decimals, yyjson, libc);
+    double f64s = time_array(false, values, count, out);
+    double f32s = time_array_f32(values, count, out);
+    double all_decimals = time_array(true, values, count, out);
+    printf("%-22s %5.1f %5.1f %6.1f %8.1f %5.1f %6.1f %8.1f %8.1f\n", name, f64, f32, decimals,
+           f64s, f32s, all_decimals, yyjson, libc);
 }
 
 int main(int argc, char **argv)
@@ -130,8 +171,11 @@ int main(int argc, char **argv)
     char *out = malloc(count * (NUMBER_F64_BYTES_MAX + 1) + NUMBER_F64_BYTES_MAX);
     if (values == NULL || out == NULL)
         return 1;
-    printf("%-22s %8s %8s %10s %8s %10s\n", "ns per number", "f64", "f32", "2 decimals", "yyjson",
-           "snprintf");
+    if (count < ARRAY)
+        return 1;
+    printf("%-22s %18s %21s\n", "ns per number", "one by one", "arrays of 1000");
+    printf("%-22s %5s %5s %6s %8s %5s %6s %8s %8s\n", "", "f64", "f32", "2 dec.", "f64", "f32",
+           "2 dec.", "yyjson", "snprintf");
     bench("any digits", any_digits, values, count, out);
     bench("uniform in [0, 1)", unit, values, count, out);
     bench("prices, two decimals", price, values, count, out);
