@@ -613,7 +613,7 @@ size_t number_write_decimals(char *out, double value, unsigned decimals)
 
 /*
  * A few numbers go through each step together. One number is a single long chain of
- * multiplications; the chains of several overlap.
+ * multiplications; the chains of several overlap. One alone is quicker by itself.
  */
 enum {
     BLOCK = 16
@@ -783,6 +783,8 @@ static inline size_t smaller(size_t a, size_t b)
 
 size_t number_write_array_f64(char *out, const double *values, size_t count)
 {
+    if (count == 1)
+        return number_write_f64(out, *values);
     char *at = out;
     for (size_t i = 0; i < count; i += BLOCK)
         at += write_block_f64(at, values + i, smaller(count - i, BLOCK));
@@ -791,6 +793,8 @@ size_t number_write_array_f64(char *out, const double *values, size_t count)
 
 size_t number_write_array_f32(char *out, const float *values, size_t count)
 {
+    if (count == 1)
+        return number_write_f32(out, *values);
     char *at = out;
     for (size_t i = 0; i < count; i += BLOCK)
         at += write_block_f32(at, values + i, smaller(count - i, BLOCK));
@@ -800,6 +804,8 @@ size_t number_write_array_f32(char *out, const float *values, size_t count)
 size_t number_write_array_decimals(char *out, const double *values, size_t count, unsigned decimals)
 {
     assert(decimals <= NUMBER_DECIMALS_MAX);
+    if (count == 1)
+        return number_write_decimals(out, *values, decimals);
     char *at = out;
     for (size_t i = 0; i < count; i += BLOCK)
         at += write_block_decimals(at, values + i, smaller(count - i, BLOCK), decimals);
