@@ -191,14 +191,6 @@ static void pause_briefly(void)
 #endif
 }
 
-static unsigned busy_locked(const struct batcher *b)
-{
-    unsigned busy = 0;
-    for (unsigned i = 0; i < b->config.workers; i++)
-        busy += b->policy.runs[i].queue != NULL;
-    return busy;
-}
-
 /* Waits without the lock, and without a system call, until somebody calls it back or it has been
  * long enough. */
 static void spin_locked(struct batcher *b, struct worker *worker, uint64_t until_ns)
@@ -221,7 +213,7 @@ static bool spin_before_sleep_locked(struct worker *worker, uint64_t now_ns, uin
     struct batcher *b = worker->batcher;
     const uint64_t until_ns = now_ns + b->config.spin_ns;
     const bool worth = worker->has_run && b->config.spin_ns > 0 && b->spinner == NULL &&
-                       busy_locked(b) <= b->config.spin_busy_max &&
+                       b->policy.running <= b->config.spin_busy_max &&
                        (linger_at_ns == 0 || until_ns < linger_at_ns);
     worker->has_run = false;
     if (!worth)

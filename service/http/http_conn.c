@@ -24,8 +24,6 @@ enum {
     /* A connection that has not sent its first request yet is given so long when we stop. */
     FRESH_GRACE_MS = 250,
     PENDING_KEEP_BYTES_MAX = 4 * 1024,
-    ANSWER_KEEP_BYTES_MAX = 64 * 1024,
-    BODY_KEEP_BYTES_MAX = 64 * 1024,
     STATUS_CLIENT_GONE = 499,
 };
 
@@ -221,7 +219,7 @@ static void write_head(struct http_conn *conn, const char *content_type)
 static void reset_exchange(struct http_conn *conn)
 {
     struct http_exchange *ex = &conn->call->exchange;
-    buffer_reset(&ex->answer, ANSWER_KEEP_BYTES_MAX);
+    buffer_reset(&ex->answer, HTTP_CALL_KEEP_BYTES_MAX);
     ex->user = NULL;
     ex->tag = 0;
     ex->_extra_bytes = 0;
@@ -392,7 +390,7 @@ void http_answer(struct http_exchange *ex, int status, const char *content_type)
 void http_answer_error(struct http_exchange *ex, int status, const char *code, const char *text,
                        size_t text_bytes)
 {
-    buffer_reset(&ex->answer, ANSWER_KEEP_BYTES_MAX);
+    buffer_reset(&ex->answer, HTTP_CALL_KEEP_BYTES_MAX);
     buffer_append_str(&ex->answer, "{\"error\":");
     buffer_append_json_string(&ex->answer, text, text_bytes);
     buffer_append_str(&ex->answer, ",\"code\":\"");
@@ -464,7 +462,7 @@ static void on_message(struct http_conn *conn)
     handler_of(conn)->on_request(handler_ctx(conn), &conn->call->exchange);
     if (conn->state != CONN_HANDLING)
         return;
-    buffer_reset(&conn->call->body, BODY_KEEP_BYTES_MAX);
+    buffer_reset(&conn->call->body, HTTP_CALL_KEEP_BYTES_MAX);
     buffer_move(&conn->server->spare_body, &conn->call->body);
 }
 

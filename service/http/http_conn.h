@@ -33,9 +33,7 @@
 #include <uv.h>
 
 #include "http_balance.h"
-#include "http_exchange.h"
-#include "http_head.h"
-#include "http_parser.h"
+#include "http_call.h"
 #include "http_server.h"
 
 enum http_conn_state {
@@ -49,7 +47,6 @@ enum http_conn_state {
 enum {
     HTTP_READ_BYTES = 64 * 1024,
     HTTP_WRITE_BYTES = 16 * 1024,
-    HTTP_ANSWER_BYTES_MAX = 256 * 1024 * 1024,
 };
 
 /* Where a connection stands: deadlines ascend in both idle lists. */
@@ -58,26 +55,6 @@ enum http_conn_list {
     CONNS_FRESH, /* nothing was read of it yet; CONN_READING */
     CONNS_IDLE,  /* between two requests; CONN_READING */
     CONNS_LISTS
-};
-
-/* A request on its way, and its answer. */
-struct http_call {
-    struct http_conn *conn;
-    struct http_call *next; /* in the pool */
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-    int status;              /* of the answer */
-    const char *answer_type; /* Content-Type of an early answer; static */
-    uint64_t body_started_ns;
-    size_t write_queue_bytes; /* at the last sweep, to see whether a slow client takes anything */
-    size_t lingered_bytes;
-    size_t head_bytes;
-    size_t response_bytes;
-    struct buffer body;    /* of the request */
-    struct buffer pending; /* read, but behind the current request */
-    struct http_parser parser;
-    struct http_exchange exchange;
-    char head[HTTP_HEAD_BYTES_MAX];
 };
 
 struct http_conn {
@@ -123,10 +100,8 @@ struct http_server {
     size_t conns_count;
     struct http_conn *free_conns;
     size_t free_conns_count;
-    struct http_call *free_calls;
-    size_t free_calls_count;
-    size_t free_calls_least;    /* since the last shrinking: so many were not needed */
-    uint64_t shrink_ns;         /* the next */
+    struct http_call_pool calls;
+    uint64_t shrink_ns;         /* the next time that it is looked at */
     size_t lingering_uncounted; /* refused connections that are still open */
     size_t listeners_waiting;   /* for memory, to take a connection */
     size_t half_closed;         /* connections whose client shut its side and waits for an answer */

@@ -13,8 +13,6 @@
 enum {
     BACKLOG = 1024,
     FREE_CONNS_MAX = 256,
-    /* Calls that stay for the next peak. */
-    CALLS_KEPT = 16,
     /* Connections beyond the limit that may linger, so that they read their 503; more are
      * closed at once. */
     LINGERING_UNCOUNTED_MAX = 64,
@@ -179,79 +177,10 @@ void http_server_move(struct http_conn *conn, enum http_conn_list list)
 
 /* --- calls */
 
-/* The handler may want a few bytes of room behind the body, see yyjson's padding. */
-static size_t body_room(const struct http_limits *limits)
-{
-    return limits->body_bytes_max + 64;
-}
-
-static struct http_call *create_call(struct http_server *server)
-{
-    struct http_call *call = calloc(1, sizeof *call);
-    if (call == NULL)
-        return NULL;
-    const struct http_limits *limits = server->limits;
-    buffer_init(&call->body, body_room(limits));
-    buffer_init(&call->pending, limits->pipelined_bytes_max + 2 * (size_t)HTTP_READ_BYTES);
-    buffer_init(&call->exchange.answer, HTTP_ANSWER_BYTES_MAX);
-    http_parser_init(&call->parser, limits, &call->body);
-    call->exchange.body = &call->body;
-    return call;
-}
-
-static void free_call(struct http_call *call)
-{
-    http_parser_deinit(&call->parser);
-    buffer_deinit(&call->body);
-    buffer_deinit(&call->pending);
-    buffer_deinit(&call->exchange.answer);
-    free(call);
-}
-
-static struct http_call *pop_call(struct http_server *server)
-{
-    struct http_call *call = server->free_calls;
-    server->free_calls = call->next;
-    server->free_calls_count--;
-    if (server->free_calls_count < server->free_calls_least)
-        server->free_calls_least = server->free_calls_count;
-    return call;
-}
-
-/* What it was used for is forgotten; memory that is not unusually large stays. */
-static void push_call(struct http_server *server, struct http_call *call)
-{
-    struct http_exchange *ex = &call->exchange;
-    buffer_reset(&call->pending, 0);
-    buffer_reset(&call->body, HTTP_READ_BYTES);
-    buffer_reset(&ex->answer, HTTP_READ_BYTES);
-    ex->request = NULL;
-    ex->user = NULL;
-    ex->tag = 0;
-    ex->request_id_bytes = 0;
-    ex->request_id[0] = ex->trace_id[0] = '\0';
-    ex->_extra_bytes = 0;
-    call->response_bytes = 0;
-    call->lingered_bytes = 0;
-    call->next = server->free_calls;
-    server->free_calls = call;
-    server->free_calls_count++;
-}
-
-/* Half of those that were not needed for a while: what a peak has brought goes in the end. */
-static void shrink_calls(struct http_server *server)
-{
-    size_t unneeded = server->free_calls_least;
-    size_t going = unneeded > CALLS_KEPT ? (unneeded - CALLS_KEPT + 1) / 2 : 0;
-    while (going-- > 0)
-        free_call(pop_call(server));
-    server->free_calls_least = server->free_calls_count;
-}
-
 bool http_server_begin_call(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
-    struct http_call *call = server->free_calls != NULL ? pop_call(server) : create_call(server);
+    struct http_call *call = http_call_take(&server->calls);
     if (call == NULL)
         return false;
     call->conn = conn;
@@ -264,7 +193,7 @@ bool http_server_begin_call(struct http_conn *conn)
 void http_server_end_call(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
-    push_call(server, conn->call);
+    http_call_give_back(&server->calls, conn->call);
     conn->call = NULL;
     conn->deadline_ns = http_server_now_ns(server) + server->limits->keep_alive_ns_max;
     http_server_move(conn, CONNS_IDLE);
@@ -276,8 +205,7 @@ static void stop_sweep(struct http_server *server)
     uv_timer_stop(&server->sweep);
     buffer_reset(&server->spare_body, 0);
     buffer_reset(&server->spare_answer, 0);
-    while (server->free_calls_count > CALLS_KEPT)
-        free_call(pop_call(server));
+    http_call_pool_trim(&server->calls);
 }
 
 void http_server_release(struct http_conn *conn)
@@ -291,7 +219,7 @@ void http_server_release(struct http_conn *conn)
         server->lingering_uncounted--;
     if (conn->call != NULL) {
         http_parser_restart(&conn->call->parser);
-        push_call(server, conn->call);
+        http_call_give_back(&server->calls, conn->call);
     }
     keep_conn(server, conn);
     seat_freed(server);
@@ -362,7 +290,7 @@ static void on_sweep(uv_timer_t *timer)
     if (server->stopping_ns != 0)
         close_idle(server);
     if (now_ns >= server->shrink_ns) {
-        shrink_calls(server);
+        http_call_pool_shrink(&server->calls);
         server->shrink_ns = now_ns + SHRINK_NS;
     }
     take_waiting(server);
@@ -598,7 +526,8 @@ int http_server_create(const struct http_server_config *config, struct http_serv
     server->config = *config;
     server->limits = config->limits;
     server->sweep_ms = sweep_period_ms(config->limits);
-    buffer_init(&server->spare_body, body_room(config->limits));
+    http_call_pool_init(&server->calls, config->limits);
+    buffer_init(&server->spare_body, http_call_body_bytes_max(config->limits));
     buffer_init(&server->spare_answer, HTTP_ANSWER_BYTES_MAX);
     http_request_ids_init(&server->ids);
     int rc = 0;
@@ -667,8 +596,7 @@ void http_server_destroy(struct http_server *server)
         next = conn->next;
         free(conn);
     }
-    while (server->free_calls != NULL)
-        free_call(pop_call(server));
+    http_call_pool_deinit(&server->calls);
     buffer_deinit(&server->spare_body);
     buffer_deinit(&server->spare_answer);
     free(server);

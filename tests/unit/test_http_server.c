@@ -1278,11 +1278,11 @@ static void an_idle_connection_keeps_nothing_of_its_requests(void **state)
     EXPECT_GOING(&c, 200, "/a");
     WAIT_UNTIL(&f, -1, idle_of(&f) != NULL);
     assert_null(idle_of(&f)->call);
-    assert_int_equal(f.server->free_calls_count, 1);
+    assert_int_equal(f.server->calls.count, 1);
     send_text(&c, GET("/b")); /* and it goes on with the one that is there */
     EXPECT_GOING(&c, 200, "/b");
     WAIT_UNTIL(&f, -1, idle_of(&f) != NULL);
-    assert_int_equal(f.server->free_calls_count, 1);
+    assert_int_equal(f.server->calls.count, 1);
     leave(&c);
     finish(&f);
 }
@@ -1355,19 +1355,19 @@ static void what_a_peak_has_brought_goes_in_the_end(void **state)
         send_text(&clients[i], GET("/later"));
     }
     WAIT_UNTIL(&f, -1, f.held_count == PEAK);
-    assert_int_equal(f.server->free_calls_count, 0);
+    assert_int_equal(f.server->calls.count, 0);
     while (f.held_count > 0)
         answer_held(&f, 0);
     for (size_t i = 0; i < PEAK; i++)
         EXPECT_GOING(&clients[i], 200, "/later");
-    assert_int_equal(f.server->free_calls_count, PEAK);
+    assert_int_equal(f.server->calls.count, PEAK);
     size_t before = PEAK;
-    f.server->free_calls_least = PEAK; /* none was needed since the last time */
+    f.server->calls.least = PEAK; /* none was needed since the last time */
     f.server->shrink_ns = 0;
-    WAIT_UNTIL(&f, -1, f.server->free_calls_count < before);
-    assert_in_range(f.server->free_calls_count, before / 2, before - 1);
-    while (f.server->free_calls_count < before) {
-        before = f.server->free_calls_count;
+    WAIT_UNTIL(&f, -1, f.server->calls.count < before);
+    assert_in_range(f.server->calls.count, before / 2, before - 1);
+    while (f.server->calls.count < before) {
+        before = f.server->calls.count;
         f.server->shrink_ns = 0;
         WAIT_UNTIL(&f, -1, f.server->shrink_ns != 0);
     }
