@@ -19,7 +19,7 @@
  *              queue: who comes meanwhile is to share the next of these. What counts is the time
  *              on a processor: on a busy machine a worker's batch takes longer because it is a
  *              worker's.
- *   Processors while workers_max of the workers run batches, nothing is ready for the others.
+ *   Processors a batch that a worker would run is not ready while workers_max of them run one.
  *   Overload   the target's time is for bursts. When there has been no break for longer than any
  *              burst lasts (batch_queue_stands()), only as many interactive jobs are let in as keep
  *              batches full: one batch, and half of one for each that can run at once. More would

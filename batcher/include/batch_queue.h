@@ -55,9 +55,9 @@ struct batch_queue {
     uint64_t work;
     size_t inflight_batches;
     size_t worker_batches;  /* those of them that workers run: batch_policy.c's */
-    struct cost_model cost; /* how long a batch takes, */
-    struct cost_model
-        work_cost;             /* and how much of that it computes: not while others had the core */
+    struct cost_model cost; /* how long a batch takes */
+    /* How much of that it has a processor: not while others had it. */
+    struct cost_model work_cost;
     struct flow_rate arrivals; /* of work, of admitted and of refused jobs */
     double work_per_row;       /* a running mean */
     uint64_t planned_ns;       /* when the plan was made */

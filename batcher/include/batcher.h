@@ -14,10 +14,12 @@
  *   Ownership  a job is the batcher's from a successful batcher_submit() until
  *              it is handed to `done`, returned by batcher_run_brief() or
  *              batcher_cancel() returns true; before and after, it is the caller's.
- *              Every submitted job gets exactly one of the three. The batcher never allocates or
- * frees a job, and allocates nothing after batcher_create() and batcher_add_queue(). Units times
- * end in _ns and are CLOCK_MONOTONIC; rows are rows of a batch (an instance of a model, one series
- * of an indicator). Errors     every refusal is a status, and leaves the job with the caller.
+ *              Every submitted job gets exactly one of the three. The batcher never
+ *              allocates or frees a job, and allocates nothing after batcher_create()
+ *              and batcher_add_queue().
+ *   Units      times end in _ns and are CLOCK_MONOTONIC; rows are rows of a
+ *              batch (an instance of a model, one series of an indicator).
+ *   Errors     every refusal is a status, and leaves the job with the caller.
  */
 #ifndef BATCHER_H
 #define BATCHER_H

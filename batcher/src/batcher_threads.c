@@ -367,8 +367,7 @@ static bool work_locked(struct worker *worker)
     return true;
 }
 
-/* Under one lock from the look until the others are called back, so that what is not ours is
- * somebody else's. */
+/* False: there is none. */
 static bool seal_brief_locked(struct batcher *b, struct worker *caller, struct batch_run *out)
 {
     const struct batch_choice choice =
@@ -389,6 +388,7 @@ struct batcher_job *batcher_run_brief(struct batcher *b, unsigned index)
     b->seen_ns = now_ns;
     struct batcher_job *expired = expire_locked(b, now_ns);
     if (!seal_brief_locked(b, caller, &batch)) {
+        /* Under the lock of the look: what is not ours is somebody else's from here on. */
         wake_and_unlock(b, BATCH_SCOPE_LONG);
         return expired;
     }

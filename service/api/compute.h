@@ -9,12 +9,14 @@
  *              ones on loops (batch_policy.h says which; here is how brief), each with
  *              its own scratch. compute_set_batching() on one thread at a time;
  *              everything else is read-only, but for which kernels are in use.
- *   Memory     a loop's grows when it needs some; a worker's is made for the largest batch of the
- * configuration. A limit that was raised since makes it grow on the worker, once; when that fails
- * the batch runs in pieces that fit. Kernels    one table for each of METRICS_INDICATOR_MAP, which
- * a worker reads once per batch: at first compute_config.kernels, and KERNELS_SCALAR once a check
- * of a result has failed (verifier.h). Isolation  a job whose result is not finite is not an error
- * (JSON null); jobs do not share memory, so one cannot spoil another.
+ *   Memory     a loop's grows when it needs some; a worker's is made for the largest
+ *              batch of the configuration. A limit that was raised since makes it grow
+ *              on the worker, once; when that fails the batch runs in pieces that fit.
+ *   Kernels    one table for each of METRICS_INDICATOR_MAP, which a worker reads once
+ *              per batch: at first compute_config.kernels, and KERNELS_SCALAR once a
+ *              check of a result has failed (verifier.h).
+ *   Isolation  a job whose result is not finite is not an error (JSON null);
+ *              jobs do not share memory, so one cannot spoil another.
  */
 #ifndef COMPUTE_H
 #define COMPUTE_H

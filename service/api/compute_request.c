@@ -6,6 +6,7 @@
 #include "exchange.h"
 #include "indicators.h"
 #include "predict.h"
+#include "put.h"
 
 enum {
     REQUEST_TIMEOUT_MS_MAX = 24 * 3600 * 1000,
@@ -252,25 +253,6 @@ void compute_request_start(struct api_loop *loop, struct http_exchange *ex,
 }
 
 /* --- out */
-
-static char *put_text(char *at, const char *text)
-{
-    size_t bytes = strlen(text);
-    memcpy(at, text, bytes);
-    return at + bytes;
-}
-
-static char *put_count(char *at, uint64_t n)
-{
-    char digits[20];
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    memcpy(at, digits + i, sizeof digits - i);
-    return at + (sizeof digits - i);
-}
 
 /* Milliseconds with three decimals: 1234567 ns is "1.234". */
 static char *put_ms(char *at, uint64_t ns)

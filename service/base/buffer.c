@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "put.h"
+
 enum {
     CAPACITY_BYTES_MIN = 256
 };
@@ -94,13 +96,8 @@ void buffer_append_str(struct buffer *buf, const char *text)
 
 void buffer_append_count(struct buffer *buf, uint64_t n)
 {
-    char digits[20];
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    buffer_append(buf, digits + i, sizeof digits - i);
+    char digits[PUT_COUNT_BYTES_MAX];
+    buffer_append(buf, digits, (size_t)(put_count(digits, n) - digits));
 }
 
 void buffer_append_format(struct buffer *buf, const char *format, ...)

@@ -19,9 +19,8 @@ static struct http_call *create(const struct http_limits *limits)
         return NULL;
     /* What one read may bring on top of the limit, twice: the last before reading stops, and one
      * that was under way. */
-    const size_t read_bytes_max = 64 * 1024;
     buffer_init(&call->body, http_call_body_bytes_max(limits));
-    buffer_init(&call->pending, limits->pipelined_bytes_max + 2 * read_bytes_max);
+    buffer_init(&call->pending, limits->pipelined_bytes_max + 2 * (size_t)HTTP_READ_BYTES);
     buffer_init(&call->exchange.answer, HTTP_ANSWER_BYTES_MAX);
     http_parser_init(&call->parser, limits, &call->body);
     call->exchange.body = &call->body;

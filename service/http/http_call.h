@@ -19,6 +19,7 @@
 #include "http_parser.h"
 
 enum {
+    HTTP_READ_BYTES = 64 * 1024,          /* the most that one read brings */
     HTTP_CALL_KEEP_BYTES_MAX = 64 * 1024, /* of a body, of an answer, from one use to the next */
     HTTP_ANSWER_BYTES_MAX = 256 * 1024 * 1024,
     HTTP_CALLS_KEPT = 16, /* stay for the next peak, however long nobody needs them */

@@ -645,7 +645,7 @@ static bool has_call(struct http_conn *conn)
                                     "Content-Length: 0\r\nConnection: close\r\n\r\n";
     if (conn->call != NULL || http_server_begin_call(conn))
         return true;
-    count_protocol_error(conn, HTTP_PROTOCOL_RESET);
+    count_protocol_error(conn, HTTP_PROTOCOL_TOO_LARGE); /* as the parser does without memory */
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)no_memory, sizeof no_memory - 1);
     (void)uv_try_write(&conn->uv.stream, &buf, 1);
     conn_close(conn);

@@ -20,7 +20,7 @@
  *
  * Rules:
  *   1. Transitions happen in http_conn.c only.
- *   2. Parser callbacks record; http_conn_advance() decides.
+ *   2. Parser callbacks record; advance() in http_conn.c decides.
  *   3. One libuv handle per connection; all deadlines are seen to by the
  *      server's one sweep timer. Connections without a call stand in lists in the
  *      order of their deadlines, so that a sweep looks at the first of them only.
@@ -45,7 +45,6 @@ enum http_conn_state {
 };
 
 enum {
-    HTTP_READ_BYTES = 64 * 1024,
     HTTP_WRITE_BYTES = 16 * 1024,
 };
 
