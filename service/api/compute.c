@@ -7,13 +7,13 @@
 
 #include "base.h"
 #include "compute_count.h"
+#include "compute_run.h"
 #include "hand_over.h"
 #include "job.h"
 #include "verifier.h"
 
 enum {
     INDICATORS = 3,
-    SERIES_AT_ONCE = 64, /* a multiple of the eight that kernels take together */
     SEED_POINTS = 10000,
     SEED_ROUNDS = 5,
     TRY_NS_MAX = 50 * 1000 * 1000,
@@ -29,13 +29,10 @@ enum {
 /* Spinning for as long as sleeping and waking would take costs at most twice the best choice. */
 #define SPIN_NS_MAX (50 * NS_PER_US)
 
-/* The memory of who runs batches, a worker or a loop: for the input, the output and the model's
- * scratch of one. A worker's is made for the largest batch of the configuration, a loop's for one
- * row. It grows on its own thread when a batch may need more. */
+/* Who runs batches, a worker or a loop. A worker's memory is made for the largest batch of the
+ * configuration, a loop's for one row. */
 struct worker {
-    _Alignas(64) float *memory;
-    size_t floats;
-    size_t floats_refused; /* so many were not to be had; 0: that never happened */
+    _Alignas(64) struct compute_memory memory;
     struct metrics_shard *shard;
     const struct kernels *kernels; /* of the batch that ran last */
     struct verifier_turn turn;
@@ -62,145 +59,7 @@ static unsigned runners(const struct compute *c)
     return c->workers_count + c->loops_count;
 }
 
-/* --- a worker's memory */
-
-static size_t floats_for(const struct model *model, size_t rows)
-{
-    return rows * (model_input_size(model) + model_output_size(model)) +
-           model_scratch_size(model, rows);
-}
-
-/* For BLAS and vectors, whole cache lines. */
-static float *allocate_floats(size_t floats)
-{
-    return aligned_alloc(64, (floats * sizeof(float) + 63) & ~(size_t)63);
-}
-
-/* What it held is gone. */
-static void grow(struct worker *worker, size_t floats)
-{
-    if (worker->floats_refused != 0 && floats >= worker->floats_refused)
-        return;
-    float *memory = allocate_floats(floats);
-    if (memory == NULL) {
-        worker->floats_refused = floats;
-        return;
-    }
-    free(worker->memory);
-    worker->memory = memory;
-    worker->floats = floats;
-}
-
-/* How many of `rows` fit into the worker's memory at once, which is made large enough for what a
- * batch may have now. At least one: every model's row fitted at the start. */
-static size_t rows_that_fit(struct worker *worker, const struct compute_queue *queue, size_t rows)
-{
-    size_t rows_max = atomic_load_explicit(&queue->batch_rows_max, memory_order_relaxed);
-    rows = rows < rows_max ? rows : rows_max;
-    if (floats_for(queue->model, rows) > worker->floats)
-        grow(worker, floats_for(queue->model, rows_max));
-    while (rows > 1 && floats_for(queue->model, rows) > worker->floats)
-        rows /= 2;
-    return rows;
-}
-
 /* --- running */
-
-/* One job needs no copy. It may have more rows than fit at once; then it runs in pieces. */
-static void run_alone(const struct compute_queue *queue, const struct kernels *kernels,
-                      struct job *job, size_t piece_max, float *scratch)
-{
-    size_t in_size = model_input_size(queue->model), out_size = model_output_size(queue->model);
-    for (size_t row = 0; row < job->base.rows; row += piece_max) {
-        size_t left = job->base.rows - row;
-        model_run(queue->model, kernels, job->in_f32 + row * in_size,
-                  left < piece_max ? left : piece_max, job->out_f32 + row * out_size, scratch);
-    }
-}
-
-/* More are gathered into one matrix and given out again. */
-static void run_together(const struct compute_queue *queue, const struct kernels *kernels,
-                         struct batcher_job **jobs, size_t count, float *memory)
-{
-    size_t in_size = model_input_size(queue->model), out_size = model_output_size(queue->model);
-    float *in = memory;
-    size_t rows = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct job *job = container_of(jobs[i], struct job, base);
-        memcpy(in + rows * in_size, job->in_f32, job->base.rows * in_size * sizeof(float));
-        rows += job->base.rows;
-    }
-    float *out = in + rows * in_size;
-    model_run(queue->model, kernels, in, rows, out, out + rows * out_size);
-    for (size_t i = 0; i < count; i++) {
-        struct job *job = container_of(jobs[i], struct job, base);
-        memcpy(job->out_f32, out, job->base.rows * out_size * sizeof(float));
-        out += job->base.rows * out_size;
-    }
-}
-
-static size_t rows_of(struct batcher_job *const *jobs, size_t count)
-{
-    size_t rows = 0;
-    for (size_t i = 0; i < count; i++)
-        rows += jobs[i]->rows;
-    return rows;
-}
-
-/* How many of the jobs, from the first on, have at most `rows_max` rows together; at least one. */
-static size_t jobs_within(struct batcher_job *const *jobs, size_t count, size_t rows_max)
-{
-    size_t taken = 1, rows = jobs[0]->rows;
-    while (taken < count && rows + jobs[taken]->rows <= rows_max)
-        rows += jobs[taken++]->rows;
-    return taken;
-}
-
-/* At once, unless the worker lacks the memory. */
-static void run_predict(struct compute *c, const struct compute_queue *queue, unsigned index,
-                        struct batcher_job **jobs, size_t count)
-{
-    struct worker *worker = &c->workers[index];
-    const struct kernels *kernels = worker->kernels;
-    size_t rows_max = rows_that_fit(worker, queue, rows_of(jobs, count));
-    for (size_t taken; count > 0; jobs += taken, count -= taken) {
-        taken = jobs_within(jobs, count, rows_max);
-        if (taken == 1)
-            run_alone(queue, kernels, container_of(jobs[0], struct job, base), rows_max,
-                      worker->memory);
-        else
-            run_together(queue, kernels, jobs, taken, worker->memory);
-    }
-}
-
-/* The series of one request together. Not those of several: in the last bits an answer would then
- * depend on what else arrived. */
-static void run_series(const struct kernels *kernels, enum compute_kind kind, struct job *job)
-{
-    struct kernels_series series[SERIES_AT_ONCE];
-    for (size_t first = 0; first < job->base.rows; first += SERIES_AT_ONCE) {
-        size_t left = job->base.rows - first;
-        size_t count = left < SERIES_AT_ONCE ? left : SERIES_AT_ONCE;
-        const size_t *offsets = job->offsets + first;
-        for (size_t i = 0; i < count; i++)
-            series[i] = (struct kernels_series){.in = job->in_f64 + offsets[i],
-                                                .n = offsets[i + 1] - offsets[i],
-                                                .out = job->out_f64 + offsets[i]};
-        switch (kind) {
-        case COMPUTE_SMA:
-            kernels->sma_batch_f64(series, count, job->period);
-            break;
-        case COMPUTE_EMA:
-            kernels->ema_batch_f64(series, count, job->period);
-            break;
-        case COMPUTE_RSI:
-            kernels->rsi_batch_f64(series, count, job->period);
-            break;
-        case COMPUTE_PREDICT:
-            break;
-        }
-    }
-}
 
 static void run(void *ctx, void *queue_ctx, unsigned runner, struct batcher_job **jobs,
                 size_t count)
@@ -212,10 +71,10 @@ static void run(void *ctx, void *queue_ctx, unsigned runner, struct batcher_job 
     c->workers[runner].kernels = kernels;
     atomic_fetch_add_explicit(&c->busy, busy, memory_order_relaxed);
     if (queue->kind == COMPUTE_PREDICT)
-        run_predict(c, queue, runner, jobs, count);
+        compute_run_predict(&c->workers[runner].memory, kernels, queue, jobs, count);
     else
         for (size_t i = 0; i < count; i++)
-            run_series(kernels, queue->kind, container_of(jobs[i], struct job, base));
+            compute_run_series(kernels, queue->kind, container_of(jobs[i], struct job, base));
     atomic_fetch_sub_explicit(&c->busy, busy, memory_order_relaxed);
 }
 
@@ -404,7 +263,7 @@ static size_t memory_size(const struct compute *c, size_t rows_max)
         if (queue->kind != COMPUTE_PREDICT)
             continue;
         size_t rows = queue->limits.batch_rows_max;
-        size_t needed = floats_for(queue->model, rows < rows_max ? rows : rows_max);
+        size_t needed = compute_memory_floats(queue->model, rows < rows_max ? rows : rows_max);
         size = needed > size ? needed : size;
     }
     return size;
@@ -420,11 +279,8 @@ static int create_workers(struct compute *c)
     memset(c->workers, 0, runners(c) * sizeof *c->workers);
     for (unsigned i = 0; i < runners(c); i++) {
         size_t floats = i < c->workers_count ? floats_of_worker : floats_of_loop;
-        c->workers[i].memory = allocate_floats(floats);
-        if (c->workers[i].memory == NULL)
+        if (compute_memory_init(&c->workers[i].memory, floats) != 0)
             return -1;
-        memset(c->workers[i].memory, 0, floats * sizeof(float));
-        c->workers[i].floats = floats;
     }
     return 0;
 }
@@ -434,7 +290,7 @@ static int create_workers(struct compute *c)
 static uint64_t time_model(struct compute *c, unsigned worker, const struct compute_queue *queue,
                            size_t rows)
 {
-    float *in = c->workers[worker].memory;
+    float *in = c->workers[worker].memory.floats;
     float *out = in + rows * model_input_size(queue->model);
     uint64_t start_ns = clock_now_ns();
     model_run(queue->model, c->config.kernels, in, rows, out,
@@ -555,7 +411,7 @@ static uint64_t time_series(struct compute *c, const struct compute_queue *queue
                       .offsets = offsets,
                       .period = period};
     uint64_t start_ns = clock_now_ns();
-    run_series(c->config.kernels, queue->kind, &job);
+    compute_run_series(c->config.kernels, queue->kind, &job);
     return clock_now_ns() - start_ns;
 }
 
@@ -646,7 +502,7 @@ void compute_destroy(struct compute *c)
     batcher_destroy(c->batcher);
     verifier_destroy(c->verifier);
     for (unsigned i = 0; c->workers != NULL && i < runners(c); i++)
-        free(c->workers[i].memory);
+        compute_memory_deinit(&c->workers[i].memory);
     free(c->workers);
     for (size_t i = 0; i < c->queues_count; i++)
         recent_batches_deinit(&c->queues[i].recent);
