@@ -257,12 +257,12 @@ struct batcher_job *batcher_run_brief(struct batcher *b, unsigned caller)
     __attribute__((warn_unused_result));
 
 /*
- * So many processors are wanted for something else now, by callers above all: of the workers, only
- * as many run batches at once as there are others (batcher_config.processors), but one always may.
- * More threads than processors would make all of them slower, and a caller that reads requests
+ * So many processors more (or fewer) than before are wanted for something else: of the workers,
+ * only as many run batches at once as there are others (batcher_config.processors), but one always
+ * may. More threads than processors would make all of them slower, and a caller that reads requests
  * late makes batches small. Batches that run already end as they would.
  */
-void batcher_leave_processors(struct batcher *b, unsigned wanted);
+void batcher_leave_processors(struct batcher *b, int more);
 
 /* True: the job was still queued and is the caller's again; `done` will not be
  * called for it. False: it is running or finished, and `done` will be (or was). */

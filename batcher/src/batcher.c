@@ -353,14 +353,20 @@ void batcher_wake(struct batcher *b)
     wake_and_unlock(b, BATCH_SCOPE_ALL);
 }
 
-void batcher_leave_processors(struct batcher *b, unsigned wanted)
+static unsigned workers_beside(const struct batcher *b, unsigned wanted)
 {
-    const unsigned processors = b->config.processors;
-    unsigned workers_max = b->config.workers;
-    if (processors != 0 && processors < workers_max + wanted)
-        workers_max = processors > wanted ? processors - wanted : 1;
+    const unsigned processors = b->config.processors, workers = b->config.workers;
+    if (wanted == 0 || processors == 0 || processors >= workers + wanted)
+        return workers;
+    return processors > wanted ? processors - wanted : 1;
+}
+
+void batcher_leave_processors(struct batcher *b, int more)
+{
     pthread_mutex_lock(&b->lock);
-    b->policy.workers_max = workers_max;
+    b->processors_wanted += more;
+    assert(b->processors_wanted >= 0);
+    b->policy.workers_max = workers_beside(b, (unsigned)b->processors_wanted);
     wake_and_unlock(b, BATCH_SCOPE_ALL);
 }
 

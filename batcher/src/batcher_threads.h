@@ -45,6 +45,7 @@ struct batcher {
     uint64_t keeper_at_ns;    /* when the keeper has to look; not after any deadline that waits */
     uint64_t keeper_busy_ns;  /* when it last gave up jobs */
     bool keeper_late;         /* that was moved forward, and nobody told the keeper yet */
+    int processors_wanted;    /* for something else than workers */
     bool refusing;            /* no new jobs */
     bool workers_stopping;    /* workers leave when nothing is queued */
     bool keeper_stopping;

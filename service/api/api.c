@@ -219,24 +219,13 @@ void api_jobs_done(void *ctx, struct batcher_job *list)
     give_back(NULL, list);
 }
 
-/* A busy loop has a processor to itself, as far as there are any. */
-static void leave_processors(struct api_loop *loop, struct batcher *batcher)
-{
-    struct api *api = loop->api;
-    if (loop->load.busy)
-        atomic_fetch_add(&api->busy_loops, 1);
-    else
-        atomic_fetch_sub(&api->busy_loops, 1);
-    batcher_leave_processors(batcher, atomic_load(&api->busy_loops));
-}
-
 /* An answer may let the next pipelined request in, which the next look finds. */
 static void on_tick(void *ctx)
 {
     struct api_loop *loop = ctx;
     struct batcher *batcher = compute_batcher(loop->api->compute);
-    if (loop_load_update(&loop->load, loop->uv))
-        leave_processors(loop, batcher);
+    if (loop_load_update(&loop->load, loop->uv)) /* a busy loop has a processor to itself */
+        batcher_leave_processors(batcher, loop->load.busy ? 1 : -1);
     if (!loop->submitted)
         return;
     struct batcher_job *list;

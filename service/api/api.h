@@ -57,9 +57,8 @@ struct api {
     char admin_token[API_TOKEN_BYTES_MAX]; /* empty: none is asked for */
     atomic_size_t connections;
     atomic_size_t in_flight; /* requests being handled, all loops */
-    atomic_uint busy_loops;
-    atomic_bool ready;    /* what /v2/health/ready says */
-    atomic_bool draining; /* new compute requests are still taken until the batcher refuses */
+    atomic_bool ready;       /* what /v2/health/ready says */
+    atomic_bool draining;    /* new compute requests are still taken until the batcher refuses */
 };
 
 struct api_loop {

@@ -274,7 +274,7 @@ static void add_timing(struct api_loop *loop, struct http_exchange *ex, const st
     const struct batcher_job *base = &job->base;
     const uint64_t borders_ns[METRICS_STAGE_COUNT + 1] = {
         job->received_ns, base->submitted_ns, base->sealed_ns, base->finished_ns, now_ns};
-    char text[160];
+    char text[192]; /* with the longest numbers 171 */
     char *at = put_text(text, "Server-Timing: ");
     for (unsigned stage = 0; stage < METRICS_STAGE_COUNT; stage++) {
         uint64_t spent_ns = exchange_since(borders_ns[stage + 1], borders_ns[stage]);

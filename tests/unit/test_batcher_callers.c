@@ -295,7 +295,7 @@ static void a_worker_waits_while_its_processor_is_wanted_by_others(void **state)
     assert_int_equal(rig.batcher->policy.running, 1);
     assert_int_equal(rig.queue->policy.jobs, 8);
     pthread_mutex_unlock(&rig.batcher->lock);
-    batcher_leave_processors(rig.batcher, 0); /* and this wakes the other */
+    batcher_leave_processors(rig.batcher, -1); /* and this wakes the other */
     wait_until_at_least(&rig.probe, &rig.probe.by_workers, 2);
     open_gate(&rig);
     wait_until_at_least(&rig.probe, &rig.probe.done, 16);
@@ -312,6 +312,20 @@ static void one_worker_runs_however_many_processors_are_wanted(void **state)
     submit(&rig, jobs, 24);
     batcher_wake(rig.batcher);
     wait_until_at_least(&rig.probe, &rig.probe.done, 24);
+    rig_stop(&rig);
+}
+
+/* Who starts more workers than there are processors has a reason. */
+static void while_none_is_wanted_all_workers_may_run(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start_on(&rig, 2, 1, 0);
+    rig.batcher->config.processors = 1;
+    batcher_leave_processors(rig.batcher, 1);
+    assert_int_equal(rig.batcher->policy.workers_max, 1);
+    batcher_leave_processors(rig.batcher, -1);
+    assert_int_equal(rig.batcher->policy.workers_max, 2);
     rig_stop(&rig);
 }
 
@@ -388,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_plain_wake_gives_brief_batches_to_a_worker),
         cmocka_unit_test(callers_and_workers_lose_no_job_between_them),
         cmocka_unit_test(a_worker_waits_while_its_processor_is_wanted_by_others),
+        cmocka_unit_test(while_none_is_wanted_all_workers_may_run),
         cmocka_unit_test(one_worker_runs_however_many_processors_are_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
